@@ -1,0 +1,1 @@
+"""Stages: one method a file, in the folder of its role."""
