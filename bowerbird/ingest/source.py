@@ -26,7 +26,15 @@ from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind as kind_row
 from bowerbird.types import FOREVER, TRUSTS, Record, Trust, when
 
-__all__ = ["Format", "FromValues", "Source", "Unit", "Values", "as_record", "format_of", "open_source"]
+__all__ = ["Failure", "Format", "FromValues", "Source", "Unit", "Values", "as_record", "format_of", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part of a unit that could not be read (a line, a row, a message) while the rest could. `name` says which, `why` what to do."""
+
+    name: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,13 @@ class Unit:
 
     `name` is stable within the source (for a file: its relative path). `stamp` is a cheap fingerprint: an equal stamp
     means that there is nothing to do; an empty one means that the unit must be read every time. `read` parses only
-    when called and raises `InvalidInput` (naming the file and what to do) or `OSError`.
+    when called and raises `InvalidInput` (naming the file and what to do) or `OSError`. Between its records it may
+    yield a `Failure` for a part that could not be read; the records after it are good.
     """
 
     name: str
     stamp: str
-    read: Callable[[], Iterator[Record]]
+    read: Callable[[], Iterator[Record | Failure]]
 
 
 @runtime_checkable
@@ -66,20 +75,20 @@ class Format(Protocol):
 
     suffixes: ClassVar[tuple[str, ...]]
 
-    def read(self, path: Path, name: str) -> Iterator[Record]: ...
+    def read(self, path: Path, name: str) -> Iterator[Record | Failure]: ...
 
 
 @runtime_checkable
 class FromValues(Protocol):
     """A format that also reads values in memory."""
 
-    def records(self, value: Any, name: str) -> Iterator[Record]: ...
+    def records(self, value: Any, name: str) -> Iterator[Record | Failure]: ...
 
 
 class Values:
     """Records in memory as a source without identity: added or updated by key, never removed."""
 
-    def __init__(self, read: Callable[[], Iterator[Record]]) -> None:
+    def __init__(self, read: Callable[[], Iterator[Record | Failure]]) -> None:
         self._read = read
 
     @property
