@@ -125,8 +125,19 @@ TABLE: tuple[Kind, ...] = (
         "a piece of a document",
         "Represent this question to find passages that answer it: ",
         "Represent this passage so that questions find it: ",
-        {"title": "str", "heading": "str", "path": "str", "page": "int", "start": "int", "end": "int", "parent": "str",
-         "previous": "str", "next": "str", "lang": "str", "url": "str"},
+        {
+            "title": "str",
+            "heading": "str",
+            "path": "str",
+            "page": "int",
+            "start": "int",
+            "end": "int",
+            "parent": "str",
+            "previous": "str",
+            "next": "str",
+            "lang": "str",
+            "url": "str",
+        },
         encode=_titled,
         show=_titled,
     ),
@@ -154,8 +165,16 @@ TABLE: tuple[Kind, ...] = (
         "something callable, with the schema of its arguments",
         "Represent this request to find the tools that fulfil it: ",
         "Represent this tool so that requests for it find it: ",
-        {"name": "str", "parameters": "dict", "signature": "str", "returns": "any", "usages": "list", "server": "str",
-         "method": "str", "path": "str"},
+        {
+            "name": "str",
+            "parameters": "dict",
+            "signature": "str",
+            "returns": "any",
+            "usages": "list",
+            "server": "str",
+            "method": "str",
+            "path": "str",
+        },
         encode=_tool_key,
         show=_tool,
     ),
@@ -184,8 +203,15 @@ TABLE: tuple[Kind, ...] = (
         "a language model that a request can be sent to",
         "Represent this request to find the model that answers it best: ",
         "Represent this model so that requests that suit it find it: ",
-        {"name": "str", "endpoint": "str", "price_in": "float", "price_out": "float", "latency_ms": "float",
-         "context_window": "int", "capabilities": "list"},
+        {
+            "name": "str",
+            "endpoint": "str",
+            "price_in": "float",
+            "price_out": "float",
+            "latency_ms": "float",
+            "context_window": "int",
+            "capabilities": "list",
+        },
         encode=_model,
         show=_model,
         update="merge",
@@ -241,7 +267,9 @@ def checked_fields(row: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
         if wanted is None:
             near = difflib.get_close_matches(name, row.fields, n=1, cutoff=0.85)
             if near:
-                raise InvalidInput(f"Kind {row.name!r} has no field {name!r}. Did you mean {near[0]!r}? (A field of your own: call it 'x_{name}'.)")
+                raise InvalidInput(
+                    f"Kind {row.name!r} has no field {name!r}. Did you mean {near[0]!r}? (For a field of your own, call it 'x_{name}'.)"
+                )
         elif wanted == "time":
             value = when(value)
         elif not _CHECKS[wanted](value):

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.types import FOREVER, Message, Scope
+from bowerbird.types import FOREVER, Message, Record, Scope
 
 __all__ = [
     "LLM",
@@ -21,6 +21,7 @@ __all__ = [
     "Encoder",
     "Filter",
     "HiddenStates",
+    "Library",
     "LogLikelihood",
     "PairScorer",
     "Point",
@@ -179,6 +180,18 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+class Library(Protocol):
+    """Looks hits up: the catalog, seen from a stage. It is the truth: what it does not give is not shown."""
+
+    def records(self, ids: Sequence[int], scope: Scope, at: float | None) -> dict[int, Record]:
+        """Those of `ids` that `scope` may see and that are valid at `at` (None = superseded, expired and future ones too)."""
+        ...
+
+    def ids(self, keys: Sequence[str], scope: Scope) -> list[int | None]:
+        """For each key the id of the narrowest visible record of that name, or None."""
+        ...
+
+
 # --- language models --------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +247,9 @@ class TokenCounter(Protocol):
 class Streams(Protocol):
     """Can give a completion piece by piece."""
 
-    def stream(self, prompt: Prompt, *, max_tokens: int, temperature: float = 0.0, stop: Sequence[str] = (), seed: int = 0) -> Iterator[str]: ...
+    def stream(
+        self, prompt: Prompt, *, max_tokens: int, temperature: float = 0.0, stop: Sequence[str] = (), seed: int = 0
+    ) -> Iterator[str]: ...
 
 
 @runtime_checkable

@@ -25,7 +25,9 @@ def names(group: str) -> Mapping[str, tuple[str, str]]:
     for point in sorted(entry_points(group=f"bowerbird.{group}"), key=lambda p: (not p.value.startswith("bowerbird."), p.name)):
         for name, target in point.load().items():
             if name in found:
-                raise InvalidInput(f"{name!r} is listed twice in bowerbird.{group}: {found[name][0]} and {target} (entry point {point.name!r}).")
+                raise InvalidInput(
+                    f"{name!r} is listed twice in bowerbird.{group}: {found[name][0]} and {target} (entry point {point.name!r})."
+                )
             found[name] = (target, point.name)
     if not found:
         raise InvalidInput(f"No entry points in 'bowerbird.{group}': the package is not installed. Run: pip install -e .")

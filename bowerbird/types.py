@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -302,7 +303,8 @@ class Turn:
     `kinds`: what may be retrieved (empty = every kind). `where`: conditions on fields, `{"lang": "en", "year": {"gte": 2020}}`.
     `at`: the moment whose valid records are wanted (None = now); `stale` shows superseded and expired ones as well.
     `keys` asks for these records by name. `budget` overrides the composer's (tokens). `conversation` names the exchange
-    this turn belongs to; `previous` is that conversation's last context, which makes the composer sticky. `decision` is the last gate's word.
+    this turn belongs to; `previous` is that conversation's last context, which makes the composer sticky. `decision` is the last
+    gate's word.
     """
 
     query: str
@@ -324,6 +326,13 @@ class Turn:
     draft: str | None = None
     answer: Answer | None = None
     trace: tuple[Step, ...] = ()
+
+    @property
+    def asof(self) -> float | None:
+        """The moment at which records must be valid; None = any."""
+        if self.stale:
+            return None
+        return time.time() if self.at is None else self.at
 
     @property
     def retrieves(self) -> bool:

