@@ -168,7 +168,8 @@ def _from_path(thing: str | Path, kind: str | None, format: str | None, mapping:
     if format is not None:
         row = table.load("sources", format)
         if not hasattr(row, "suffixes") and row not in (Folder, File):
-            return row(thing, kind=kind, mapping=mapping)  # type: ignore[no-any-return]
+            made: Source = row(thing, kind=kind, mapping=mapping)
+            return made
     named = None if format in ("folder", "file") else format
     return (Folder if folder else File)(path, kind=kind, format=named, mapping=mapping)
 
@@ -176,7 +177,8 @@ def _from_path(thing: str | Path, kind: str | None, format: str | None, mapping:
 def _from_value(thing: Any, kind: str | None, format: str, mapping: Mapping[str, str] | None) -> Source:
     row = table.load("sources", format)
     if not hasattr(row, "suffixes"):
-        return row(thing, kind=kind, mapping=mapping)  # type: ignore[no-any-return]
+        made: Source = row(thing, kind=kind, mapping=mapping)
+        return made
     reader = row(kind=kind, mapping=mapping)
     if not isinstance(reader, FromValues):
         raise InvalidInput(f"Format {format!r} reads files, not {type(thing).__name__} in memory: give it a path.")
