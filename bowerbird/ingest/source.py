@@ -44,7 +44,8 @@ class Unit:
     `name` is stable within the source (for a file: its relative path). `stamp` is a cheap fingerprint: an equal stamp
     means that there is nothing to do; an empty one means that the unit must be read every time. `read` parses only
     when called and raises `InvalidInput` (naming the file and what to do) or `OSError`. Between its records it may
-    yield a `Failure` for a part that could not be read; the records after it are good.
+    yield a `Failure` for a part that could not be read; the records after it are good. A name that ends in "/" stands for
+    a folder that could not be listed: its `read` raises, and units whose names begin so are to be kept, not removed.
     """
 
     name: str

@@ -17,8 +17,8 @@ from bowerbird.ingest.document import Document
 
 __all__ = ["Fixed"]
 
-# An ideograph or kana counts as a word; a run of more than 64 characters without space counts as several.
-_WORD = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]{1,64}")
+# An ideograph or kana counts as a word; a run of more than 24 characters without space counts as several.
+_WORD = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]{1,24}")
 
 
 @dataclass(frozen=True, slots=True)

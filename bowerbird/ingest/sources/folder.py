@@ -98,7 +98,7 @@ class Folder:
     """All readable files below a folder, in the order of their names.
 
     Left out: hidden files and folders, node_modules, __pycache__, venv, binary files (by suffix, or by a NUL byte where the
-    suffix says nothing), what `.bowerignore` at the top names (as in .gitignore), links to folders, and links that lead
+    suffix says nothing), empty files without a known suffix, what `.bowerignore` at the top names (as in .gitignore), links to folders, and links that lead
     out of the folder. With `format`, only files that this format claims are read, all of them by it.
 
     Unit names are relative paths with "/"; keys are `prefix` and that path, where `prefix` is by default the folder's own
@@ -177,7 +177,7 @@ class Folder:
             chosen = self._format
         else:
             known = format_of(entry.name)
-            if known is None and (suffix in _BINARY or _sniffed_binary(entry.path)):
+            if known is None and (stat.st_size == 0 or suffix in _BINARY or _sniffed_binary(entry.path)):
                 return None
             chosen = known or "text"
         name = _text(relative)
