@@ -131,9 +131,9 @@ class Record:
     """One retrievable thing.
 
     `key` is the client's stable name for it inside `scope`; adding the same key again makes a new version.
-    `version`, `created` and `source` are given by the catalog. `supersedes` names keys of the same scope that this
-    record replaces: they stay in the history and are hidden from `created` on. A record is shown to a search at
-    time t when valid_from <= t < valid_to.
+    `supersedes` names keys of the same scope that this record replaces: they are hidden from then on and stay in the
+    history. `version`, `created`, `source`, `superseded` (since when) and `superseded_by` (which key) are given by the
+    catalog. A record is shown to a search at time t when valid_from <= t < ends.
     """
 
     key: str
@@ -148,11 +148,18 @@ class Record:
     supersedes: tuple[str, ...] = ()
     trust: Trust = "untrusted"
     source: str | None = None
+    superseded: float | None = None
+    superseded_by: str | None = None
 
     @property
     def id(self) -> int:
         """63-bit number of (scope, key): the same in every store and after every rebuild."""
         return record_id(self.scope, self.key)
+
+    @property
+    def ends(self) -> float:
+        """The moment from which it is hidden: the end of its validity, or when another record took its place."""
+        return self.valid_to if self.superseded is None else min(self.valid_to, self.superseded)
 
     @property
     def hash(self) -> str:

@@ -1,0 +1,82 @@
+"""Records to rows and back, and the conditions that a scope puts on a row."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, and_, or_
+
+from bowerbird.database.schema import records
+from bowerbird.types import Record, Scope
+
+__all__ = ["COLUMNS", "owned", "record_of", "row_of", "valid", "visible"]
+
+COLUMNS = tuple(column for column in records.c if column.name not in ("id", "unit"))
+
+
+def row_of(record: Record, unit: str | None) -> dict[str, Any]:
+    """The columns of a record."""
+    return {
+        "id": record.id,
+        **owner_of(record.scope),
+        "key": record.key,
+        "version": record.version,
+        "kind": record.kind,
+        "text": record.text,
+        "fields": json.dumps(dict(record.fields), ensure_ascii=False, separators=(",", ":")) if record.fields else "{}",
+        "created": record.created,
+        "valid_from": record.valid_from,
+        "valid_to": record.valid_to,
+        "superseded": record.superseded,
+        "superseded_by": record.superseded_by,
+        "supersedes": json.dumps(list(record.supersedes), ensure_ascii=False) if record.supersedes else "[]",
+        "trust": record.trust,
+        "source": record.source,
+        "unit": unit,
+        "hash": record.hash,
+    }
+
+
+def record_of(row: Row[*tuple[Any, ...]]) -> Record:
+    """The record of a row that selected `COLUMNS`."""
+    m: Any = row._mapping
+    fields = m["fields"]
+    supersedes = m["supersedes"]
+    return Record(
+        key=m["key"],
+        kind=m["kind"],
+        text=m["text"],
+        fields={} if fields == "{}" else json.loads(fields),
+        scope=Scope(m["tenant"], m["user"] or None, m["session"] or None),
+        version=m["version"],
+        created=m["created"],
+        valid_from=m["valid_from"],
+        valid_to=m["valid_to"],
+        supersedes=() if supersedes == "[]" else tuple(json.loads(supersedes)),
+        trust=m["trust"],
+        source=m["source"],
+        superseded=m["superseded"],
+        superseded_by=m["superseded_by"],
+    )
+
+
+def owner_of(scope: Scope) -> dict[str, str]:
+    """The owner columns of a scope."""
+    return {"tenant": scope.tenant, "user": scope.user or "", "session": scope.session or ""}
+
+
+def owned(table: Table, scope: Scope) -> ColumnElement[bool]:
+    """Rows of exactly this scope."""
+    return and_(*(table.c[name] == value for name, value in owner_of(scope).items()))
+
+
+def visible(table: Table, scope: Scope) -> ColumnElement[bool]:
+    """Rows that a caller of this scope may read."""
+    return or_(*(owned(table, owner) for owner in scope.visible()))
+
+
+def valid(table: Table, at: float) -> ColumnElement[bool]:
+    """Rows that are shown at that moment."""
+    c = table.c
+    return and_(c.valid_from <= at, c.valid_to > at, or_(c.superseded.is_(None), c.superseded > at))

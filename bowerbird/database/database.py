@@ -1,0 +1,107 @@
+"""Connections to the catalog database, and its errors in words.
+
+Three ways in: `reading()` (autocommit, never blocks a writer), `writing()` (one transaction, on disk when it ends, even
+if the power fails) and `noting()` (one transaction that survives the death of the process, at a hundredth of the cost;
+for the ledger's served events).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from bowerbird.database.migrations import migrate
+from bowerbird.errors import CatalogError
+
+__all__ = ["Database"]
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """A SQLite file in WAL mode. Safe in threads; writers in one process take turns, other processes wait up to 30 s."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._turn = threading.RLock()
+        self._engines: list[Engine] = []
+        try:
+            self._safe, self._quick = (_engine(path, level) for level in ("FULL", "NORMAL"))
+            self._engines = [self._safe, self._quick]
+            self._reader = self._quick.execution_options(isolation_level="AUTOCOMMIT")
+            with self.writing() as connection:
+                migrate(connection, str(path))
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose statements each see the newest committed state."""
+        with self._worded(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: committed and on disk when the block ends, undone when it raises."""
+        with self._turn, self._worded(), self._safe.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """One transaction that a killed process does not lose; a power cut may take the last ones, whole."""
+        with self._turn, self._worded(), self._quick.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        for engine in self._engines:
+            engine.dispose()
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise CatalogError(_words(self.path, error)) from error
+
+
+def _words(path: Path, error: DBAPIError) -> str:
+    said = str(error.orig)
+    if "disk is full" in said or "disk I/O error" in said:
+        advice = "the disk is full or failing. What was acknowledged is kept; free some space and run the same call again"
+    elif "locked" in said:
+        advice = f"another process has been writing for over {_BUSY_SECONDS} s. Wait for it or stop it, then run the same call again"
+    elif "not a database" in said or "malformed" in said:
+        advice = "it is damaged or no SQLite database. Put back a copy, or move it away and add your sources again"
+    elif "readonly" in said or "unable to open" in said:
+        advice = "it cannot be opened for writing. Check that its folder exists and belongs to you"
+    else:
+        advice = "the database refused"
+    return f"Catalog {path}: {advice} ({said})."
+
+
+def _engine(path: Path, synchronous: str) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS}, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `begun` says, not where sqlite3 guesses
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA mmap_size=268435456")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
