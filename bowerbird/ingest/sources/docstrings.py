@@ -37,8 +37,8 @@ class Said:
 def of_source(path: Path, dotted: str, only: frozenset[str] | None = None) -> tuple[list[Said], dict[str, frozenset[str] | None]]:
     """What the file says under the name `dotted`; and, of a package's `__init__`, which names it gives out for which module beside it.
 
-    There None stands for all of that module's names (`import *`). `only`: these names alone (else `__all__`, else those without an underscore). Raises SyntaxError, ValueError,
-    RecursionError or MemoryError for what cannot be parsed.
+    There None stands for all of that module's names (`import *`). `only`: these names alone (else `__all__`, else those
+    without an underscore). Raises SyntaxError, ValueError, RecursionError or MemoryError for what cannot be parsed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old escapes in other people's strings are no concern of ours

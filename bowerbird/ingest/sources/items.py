@@ -9,6 +9,7 @@ Memory: the interactions are streamed; kept are two numbers and a title an item,
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,7 @@ class Items:
             self._users = Path(users) if users else None
         self.id = f"items:{path.resolve()}"
         mapping = mapping or {}
+        self._settings = hashlib.blake2b(repr((kind, sorted(mapping.items()))).encode(), digest_size=6).hexdigest()
         self._columns = _part(mapping, "interactions.")
         for target in self._columns:
             if target not in _COLUMNS:
@@ -87,7 +89,7 @@ class Items:
     def units(self) -> Iterator[Unit]:
         """The items and, where anything is known of them, the users. Both are read again when one of the tables has changed."""
         tables = [path for path in (self._items, self._interactions, self._users) if path is not None]
-        stamp = " ".join(_stamp(path) for path in tables)
+        stamp = " ".join((*(_stamp(path) for path in tables), self._settings))
         yield Unit(self._items.name, stamp, self._read_items)
         if self._interactions is not None or self._users is not None:
             yield Unit(self._users.name if self._users else "users", stamp, self._read_users)

@@ -41,8 +41,8 @@ _NAMES = re.compile(r"\w+")
 EVERYDAY = frozenset(
     _NAMES.findall(
         "argparse asyncio base64 bisect builtins calendar collections concurrent contextlib csv dataclasses datetime difflib enum "
-        "fractions functools glob gzip hashlib heapq html io itertools json logging math os pathlib pickle random re secrets shutil socket sqlite3 "
-        "statistics string struct subprocess sys tempfile textwrap threading time timeit tomllib urllib uuid zipfile zoneinfo"
+        "fractions functools glob gzip hashlib heapq html io itertools json logging math os pathlib pickle random re secrets shutil socket "
+        "sqlite3 statistics string struct subprocess sys tempfile textwrap threading time timeit tomllib urllib uuid zipfile zoneinfo"
     )
 )
 # No documentation, or none that anybody should be led to: tests, copies, modules that Python 3.13 removed (PEP 594).

@@ -42,7 +42,8 @@ USUAL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "example": {
         "text": _INPUTS,
-        "fields.output": ("output", "answer", "completion", "response", "target", "solution"),
+        # a label is the output of a labelled example: that is what a prompt shows
+        "fields.output": ("output", "answer", "completion", "response", "target", "solution", "label", "intent", "category", "class"),
         "fields.label": ("label", "intent", "category", "class"),
     },
     "tool": {"key": (*_KEYS, "name"), "text": ("text", "description", "summary"), "fields.parameters": ("parameters", "inputSchema")},
