@@ -41,7 +41,7 @@ class Code(DocumentFormat):
         text = decode(data, path)
         language = _BY_SUFFIX.get(path.suffix.lower(), "")
         sections = _python(text) if language == "python" else ()
-        blocks = tuple((part.start, part.end) for part in sections) or ((0, len(text)),)
+        blocks = tuple((part.start, part.end) for part in sections or (Section(0, len(text), 0),) if part.start < part.end)
         return Document(text, "", sections, blocks, {"lang": language} if language else {})
 
 

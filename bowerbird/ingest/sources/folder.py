@@ -98,8 +98,8 @@ class Folder:
     """All readable files below a folder, in the order of their names.
 
     Left out: hidden files and folders, node_modules, __pycache__, venv, binary files (by suffix, or by a NUL byte where the
-    suffix says nothing), empty files without a known suffix, what `.bowerignore` at the top names (as in .gitignore), links to folders, and links that lead
-    out of the folder. With `format`, only files that this format claims are read, all of them by it.
+    suffix says nothing), empty files without a known suffix, what `.bowerignore` at the top names (as in .gitignore), links
+    to folders, and links that lead out of the folder. With `format`, only files that it claims are read, all of them by it.
 
     Unit names are relative paths with "/"; keys are `prefix` and that path, where `prefix` is by default the folder's own
     name, so that two folders with a README each do not collide. A folder that cannot be listed is a unit whose name ends with

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bowerbird.errors import InvalidInput
 from bowerbird.ingest.document import Document, Draft
 from bowerbird.ingest.passages import DocumentFormat
 from bowerbird.ingest.sources.text import decode
@@ -26,6 +27,15 @@ _BROKEN_WORDS = (  # elements that begin and end a paragraph
 _BROKEN = frozenset(_BROKEN_WORDS.split())
 
 
+_DEEPEST = 5_000
+_TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_ENDLESS_WORDS = (
+    b"area base br col embed hr img input link meta param source track wbr "
+    b"p li dt dd td th tr thead tbody tfoot colgroup caption option optgroup rt rp html head body path rect circle line use"
+)
+_ENDLESS = frozenset(_ENDLESS_WORDS.split())
+
+
 class Html(DocumentFormat):
     """HTML. The title is the page's; the content is `main`, a single `article` or the body, in this order."""
 
@@ -35,6 +45,10 @@ class Html(DocumentFormat):
         """The visible text; if `main` holds less than a tenth of the words of the body it is not believed."""
         from selectolax.lexbor import LexborHTMLParser
 
+        if _depth(data) > _DEEPEST:
+            raise InvalidInput(
+                f"{str(path)!r} nests more than {_DEEPEST:,} elements: it is damaged or made to slow readers. Leave it out (.bowerignore)."
+            )
         stated = _CHARSET.search(data[:4096])
         tree = LexborHTMLParser(decode(data, path, stated[1].decode("ascii") if stated else None))
         draft = Draft()
@@ -54,6 +68,18 @@ class Html(DocumentFormat):
             _write(body, draft)
             document = draft.document()
         return document
+
+
+def _depth(data: bytes) -> int:
+    """How deep elements may nest in `data` at most, those aside that need no end tag. (The parser's time grows with its square.)"""
+    if data.count(b"<") <= _DEEPEST:
+        return 0
+    depth = deepest = 0
+    for tag in _TAG.finditer(data):
+        if tag[2].lower() not in _ENDLESS:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _write(root: Any, draft: Draft) -> None:

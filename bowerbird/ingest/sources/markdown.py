@@ -48,7 +48,7 @@ class Markdown(DocumentFormat):
         blocks: list[tuple[int, int]] = [(0, skipped)] if skipped else []
         levels: list[tuple[int, str]] = []
         tokens: list[Any] = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"]).parse(text[skipped:])
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        for token, following in zip(tokens, [*tokens[1:], None], strict=False):
             if token.map is None:
                 continue
             start, end = where(token.map[0]), where(token.map[1])

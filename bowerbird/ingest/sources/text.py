@@ -25,6 +25,7 @@ _MARKS = (  # UTF-32 before UTF-16, whose mark its own begins with
 _DECLARED = re.compile(
     r"(iso-?8859|windows-?\d|cp\d|latin|koi8|gbk|gb\d|big5|euc|shift|sjis|mac)", re.IGNORECASE
 )  # what a file may claim to be in
+_USUAL = ("cp1252", "cp1251", "cp1250", "shift_jis", "gb18030", "big5", "euc_kr")  # decides between equally likely ones
 _SAMPLE = 64_000  # bytes from which an encoding is guessed
 _CONTROL = {code: None for code in range(32) if code not in (9, 10, 11, 12, 13, 27)}
 
@@ -96,5 +97,9 @@ def _decoded(data: bytes, path: Path, declared: str | None) -> str:
 def _guess(sample: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample).best()
-    return None if best is None else best.encoding
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None:
+        return None
+    equal = [match.encoding for match in matches if match.chaos <= best.chaos and match.coherence >= best.coherence]
+    return next((encoding for encoding in _USUAL if encoding in equal), best.encoding)
