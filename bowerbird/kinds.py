@@ -9,15 +9,15 @@ import difflib
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from bowerbird.errors import InvalidInput, UnknownName
-from bowerbird.types import Record, Trust, when
+from bowerbird.types import TRUSTS, Record, Scope, Trust, when
 
-__all__ = ["TABLE", "Kind", "checked_fields", "kind", "kinds"]
+__all__ = ["TABLE", "Kind", "checked", "checked_fields", "kind", "kinds"]
 
 FieldType = Literal["str", "int", "float", "bool", "list", "dict", "time", "any"]
 
@@ -279,3 +279,40 @@ def checked_fields(row: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
         return dict(json.loads(json.dumps(checked, ensure_ascii=False, allow_nan=False)))
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"Fields of {row.name!r} must be plain JSON values (strings, numbers, lists, objects): {error}.") from error
+
+
+_LONGEST_KEY = 1000
+
+
+def checked(record: Record, scope: Scope) -> Record:
+    """`record` as `scope` may keep it: known kind, typed fields, sane key, text, times and trust. Raises `InvalidInput`."""
+    row = kind(record.kind)
+    for what, value in (("key", record.key), ("text", record.text)):
+        if not isinstance(value, str):
+            raise InvalidInput(f"The {what} of a record is a string; got {type(value).__name__} {value!r:.80}.")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                f"The {what} of {record.key!r:.80} holds half a character at {error.start}: it is not valid Unicode."
+            ) from error
+    if not record.key.strip() or len(record.key) > _LONGEST_KEY or not record.key.isprintable():
+        raise InvalidInput(f"Key {record.key!r:.80} cannot be used: 1 to {_LONGEST_KEY} printable characters.")
+    if record.trust not in TRUSTS:
+        raise InvalidInput(f"{record.key!r}: trust {record.trust!r} is unknown; one of {', '.join(TRUSTS)}.")
+    starts, ends = when(record.valid_from), when(record.valid_to)
+    if not starts < ends:
+        raise InvalidInput(f"{record.key!r}: valid_from {starts} is not before valid_to {ends}, so it would never be shown.")
+    if isinstance(record.supersedes, str) or not all(isinstance(key, str) and key for key in record.supersedes):
+        raise InvalidInput(f"{record.key!r}: supersedes is a list of keys; got {record.supersedes!r:.80}.")
+    made = replace(
+        record,
+        fields=checked_fields(row, record.fields),
+        scope=scope,
+        valid_from=starts,
+        valid_to=ends,
+        supersedes=tuple(record.supersedes),
+    )
+    if not row.encode(made).strip():
+        raise InvalidInput(f"{record.key!r} ({record.kind}) has no text and no fields to be found by.")
+    return made

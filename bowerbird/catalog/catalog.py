@@ -20,7 +20,7 @@ from bowerbird.errors import BowerbirdError, InvalidInput, KindChanged
 from bowerbird.kinds import kind
 from bowerbird.types import Record, Scope
 
-__all__ = ["Catalog", "Change", "Version"]
+__all__ = ["Catalog", "Change", "Settled", "Version"]
 
 _MOST = 500  # ids in one IN (...): below every SQLite's limit of variables
 
@@ -44,6 +44,16 @@ class Version:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A unit that was read to its end: its stamp and the records it produced. `keep`: parts of it failed, so nothing is removed."""
+
+    name: str
+    stamp: str
+    produced: set[int]
+    keep: bool = False
+
+
 _T = TypeVar("_T", int, str)
 _Records = list[Record]  # inside the class, `list` is the method
 _Versions = list[Version]
@@ -59,18 +69,22 @@ class Catalog:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def add(self, batch: Sequence[Record], *, unit: str | None = None, now: float | None = None) -> list[Change]:
+    def add(self, batch: Sequence[Record], units: Sequence[str | None] | None = None, *, now: float | None = None) -> list[Change]:
         """Keep `batch`, whose scopes are set, in one transaction: on disk when this returns. One change a record, in order.
+
+        `units`: which unit of its source each record came from.
 
         A record that cannot be kept is `failed`, and the others go in. The same key twice: the later one is the newer version.
         """
+        if not batch:
+            return []
         at = time.time() if now is None else now
         with self._db.writing() as connection:
             known = self._current(connection, {record.id for record in batch})
             fresh: dict[int, tuple[Record, str | None]] = {}
             ended: list[tuple[Record, str | None]] = []
             done: list[Change] = []
-            for record in batch:
+            for record, unit in zip(batch, units or [None] * len(batch), strict=True):
                 try:
                     done.append(self._place(connection, record, unit, at, known, fresh, ended))
                 except BowerbirdError as error:
@@ -274,20 +288,27 @@ class Catalog:
             rows = connection.execute(select(sources.c.unit, sources.c.stamp).where(owned(sources, scope), sources.c.source == source))
             return {row.unit: row.stamp for row in rows}
 
-    def settle(self, scope: Scope, source: str, unit: str, stamp: str, produced: set[int]) -> int:
-        """A unit was read to its end: remove its records that are not among `produced` and remember the stamp. How many were removed."""
+    def settle(self, scope: Scope, source: str, units: Sequence[Settled]) -> int:
+        """Units that were read to their end: remove what they no longer produce and remember their stamps. How many were removed."""
         at = time.time()
+        removed = 0
         with self._db.writing() as connection:
-            held = connection.scalars(select(records.c.id).where(owned(records, scope), records.c.source == source, records.c.unit == unit))
-            gone = self._remove(connection, set(held) - produced, at)
-            row = {**owner_of(scope), "source": source, "unit": unit, "stamp": stamp, "seen": at}
-            statement = upsert(sources).values(row)
+            held: dict[str, set[int]] = {unit.name: set() for unit in units}
+            for part in _parts(held):
+                of = (owned(records, scope), records.c.source == source, records.c.unit.in_(part))
+                for row in connection.execute(select(records.c.unit, records.c.id).where(*of)):
+                    held[row.unit].add(row.id)
+            gone = {id for unit in units if not unit.keep for id in held[unit.name] - unit.produced}
+            removed = len(self._remove(connection, gone, at))
+            statement = upsert(sources)
             connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["tenant", "user", "session", "source", "unit"], set_={"stamp": stamp, "seen": at}
-                )
+                    index_elements=["tenant", "user", "session", "source", "unit"],
+                    set_={"stamp": statement.excluded.stamp, "seen": statement.excluded.seen},
+                ),
+                [{**owner_of(scope), "source": source, "unit": unit.name, "stamp": unit.stamp, "seen": at} for unit in units],
             )
-            return len(gone)
+        return removed
 
     def forget(self, scope: Scope, source: str, units: Sequence[str]) -> int:
         """Units that are no longer there: remove their records. How many were removed."""
