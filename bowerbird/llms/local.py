@@ -6,6 +6,7 @@ prices or records. Text that a prompt brings along is never read as a control to
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,8 @@ from bowerbird.types import Message
 __all__ = ["LocalLLM"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
-_ROWS = 16  # prompts decoded together
-_TOKENS = 4096  # padded tokens that go through the model together when it only reads
+_ROWS = 16  # prompts answered together at most
+_TOKENS = 4096  # padded prompt tokens that go through the model together, unless a single prompt has more
 _LOGITS = 512  # output positions whose logits exist at a time: 0.5 GB in fp32 for a vocabulary of 262,144
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -95,8 +96,9 @@ class LocalLLM:
         answer does not depend on what else is in the batch. A prompt that leaves no room in the window raises `LLMError`."""
         rows = [self._row(prompt, max_tokens) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i].prompt))
-        for start in range(0, len(order), _ROWS):
-            for _ in self._decode([rows[i] for i in order[start : start + _ROWS]], temperature, stop, seed):
+        while order:
+            batch = self._take(order, [len(row.prompt) for row in rows], [_LOGITS // _ROWS] * len(rows))
+            for _ in self._decode([rows[i] for i in batch], temperature, stop, seed):
                 pass
         return [Completion(row.text, len(row.prompt), len(row.ids), 0.0, row.finish) for row in rows]
 
@@ -259,7 +261,8 @@ class LocalLLM:
             torch.set_num_threads(self._threads)
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            model = transformers.AutoModelForCausalLM.from_pretrained(self._part("folder"), dtype=getattr(torch, self._dtype))
+            with _silent(transformers):
+                model = transformers.AutoModelForCausalLM.from_pretrained(self._part("folder"), dtype=getattr(torch, self._dtype))
             return model.to(device).eval()
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelMissing(f"Model {self._model!r} in {self._part('folder')} cannot be used: {error}") from error
@@ -320,6 +323,19 @@ class LocalLLM:
             yield
             if all(row.finish for row in rows):
                 return
+
+
+@contextlib.contextmanager
+def _silent(transformers: Any) -> Iterator[None]:
+    """No progress bar of transformers' own: what is shown is up to the caller."""
+    bars = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def plain(messages: Sequence[Message]) -> str:

@@ -100,10 +100,11 @@ def _checked(folder: Path, model: str) -> Path:
 def _from_hub(name: str, tell: Progress) -> Path:
     hub = need("huggingface_hub", "local")
     patterns = ["*.json", "*.safetensors", "*.jinja"]
-    try:
-        return Path(hub.snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-    except (OSError, ValueError):  # not in the hub's cache: ask the hub itself
-        tell(f"fetching {name}")
+    with contextlib.suppress(OSError, ValueError):  # not in the hub's cache
+        kept = Path(hub.snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+        if all((kept / file).exists() for file in ("config.json", "tokenizer.json")) and any(kept.glob("*.safetensors")):
+            return kept
+    tell(f"fetching {name}")
     try:
         return Path(hub.snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises the errors of whichever HTTP library it was built with

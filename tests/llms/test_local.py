@@ -161,13 +161,13 @@ def test_too_long_and_wrong_settings(base, tmp_path):
         LocalLLM(dtype="int3")
     with pytest.raises(InvalidInput, match="threads"):
         LocalLLM(threads=0)
-    with pytest.raises(ModelMissing, match="no config.json"):
+    with pytest.raises(ModelMissing, match=r"no config.json"):
         LocalLLM(str(tmp_path)).count(["a"])
 
 
 def test_a_template_that_refuses_says_which_roles(tmp_path):
     write_model(tmp_path / "strict", "{{ raise_exception('no system role') }}")
-    with pytest.raises(LLMError, match="system, user.*no system role"):
+    with pytest.raises(LLMError, match=r"system, user.*no system role"):
         LocalLLM(str(tmp_path / "strict")).complete([Prompt(messages=(Message("system", "s"), Message("user", "u")))], max_tokens=2)
 
 

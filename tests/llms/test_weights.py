@@ -22,7 +22,7 @@ def test_damaged_weights_are_refused_and_nothing_is_left(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, weights._PACKAGE, package)
     monkeypatch.setattr(weights, "have", lambda name: True)
     heard = []
-    with pytest.raises(ModelMissing, match="SHA-256.*damaged"):
+    with pytest.raises(ModelMissing, match=r"SHA-256.*damaged"):
         weights._gemma(heard.append)
     assert heard == ["default model 1/4: putting the parts together"]
     assert sorted(path.suffix for path in cache.iterdir()) == ["", ".lock"]
@@ -50,7 +50,7 @@ def test_a_disk_that_is_full_says_so(cache, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(weights, "_convert", convert)
-    with pytest.raises(ModelMissing, match="No space left.*BOWERBIRD_CACHE"):
+    with pytest.raises(ModelMissing, match=r"No space left.*BOWERBIRD_CACHE"):
         weights._gemma(lambda _: None)
     assert not (cache / weights._CONVERTED).exists()
 
@@ -67,7 +67,7 @@ def test_folders_and_unreachable_hubs(tmp_path, cache, monkeypatch):
         raise OSError("not in the cache" if local_files_only else "no route to the hub")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", types.SimpleNamespace(snapshot_download=unreachable))
-    with pytest.raises(ModelMissing, match="'some/model'.*no route to the hub"):
+    with pytest.raises(ModelMissing, match=r"'some/model'.*no route to the hub"):
         weights.folder_of("some/model")
 
 
