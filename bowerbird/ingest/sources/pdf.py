@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 
 from bowerbird.errors import InvalidInput
@@ -10,6 +11,8 @@ from bowerbird.ingest.document import Document, Draft
 from bowerbird.ingest.passages import DocumentFormat
 
 __all__ = ["Pdf"]
+
+_QUIET = logging.NullHandler()  # pypdf reports small faults by logging; without any handler Python would print them
 
 
 class Pdf(DocumentFormat):
@@ -25,6 +28,7 @@ class Pdf(DocumentFormat):
         if b"%PDF-" not in data[:1024]:
             what = "is empty" if not data.strip() else "is no PDF (it does not begin with %PDF-)"
             raise InvalidInput(f"{str(path)!r} {what}. Give it the suffix of what it is, or leave it out (.bowerignore).")
+        logging.getLogger("pypdf").addHandler(_QUIET)
         draft = Draft()
         pages = 0
         try:
