@@ -126,6 +126,15 @@ class Index:
         """Whether changes wait to be applied; one cheap query."""
         return self._catalog.newest_change() > self._state.seq
 
+    def lag(self) -> int:
+        """How many changes wait to be applied."""
+        return self._catalog.newest_change() - self._state.seq
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever applied."""
+        return self._state.sparse is None
+
     def _apply(self, store: Store, newest: int, most: int | None, progress: Progress | None) -> int:
         done = 0
         total = newest - self._state.seq

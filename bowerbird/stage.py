@@ -36,6 +36,7 @@ __all__ = [
     "Rewrite",
     "Stage",
     "default_of",
+    "filled",
     "part",
     "ranked",
     "settings",
@@ -148,10 +149,16 @@ def default_of(f: Field[Any]) -> Any:
     return f.default_factory() if f.default_factory is not MISSING else MISSING
 
 
-def _filled(library: Library | None, turns: Sequence[Turn]) -> list[Turn]:
+def _asof(turns: Sequence[Turn]) -> list[float | None]:
+    """`Turn.asof` of each, with one clock reading for the batch: turns without a moment of their own share one filter."""
+    now = time.time()
+    return [None if turn.stale else now if turn.at is None else turn.at for turn in turns]
+
+
+def filled(library: Library | None, turns: Sequence[Turn]) -> list[Turn]:
     """Turns whose hits carry their records; a hit that the catalog does not give to this caller is dropped."""
     wanted: dict[tuple[Scope, float | None], set[int]] = {}
-    asof = [turn.asof for turn in turns]
+    asof = _asof(turns)
     for turn, at in zip(turns, asof, strict=True):
         for hit in turn.hits:
             if hit.record is None:
@@ -167,6 +174,11 @@ def _filled(library: Library | None, turns: Sequence[Turn]) -> list[Turn]:
         hits = (hit if hit.record is not None else Hit(hit.id, hit.score, hit.scores, known.get(hit.id), hit.span) for hit in turn.hits)
         filled.append(replace(turn, hits=tuple(hit for hit in hits if hit.record is not None)))
     return filled
+
+
+def _check_top(name: str, top: int) -> None:
+    if top < 0:
+        raise InvalidInput(f"{name}: top={top} must be at least 1, or 0 to keep all.")
 
 
 # --- the roles --------------------------------------------------------------------------------------------------------
@@ -240,10 +252,9 @@ class Retrieve(Leaf):
     def run(self, turns: tuple[Turn, ...]) -> Noted:
         queries: list[Query] = []
         owner: list[int] = []
-        for i, turn in enumerate(turns):
+        for i, (turn, asof) in enumerate(zip(turns, _asof(turns), strict=True)):
             if not turn.retrieves:
                 continue
-            asof = turn.asof
             kinds = (turn.decision.kinds if turn.decision else ()) or turn.kinds
             groups = [(kind,) for kind in kinds] if self.each and kinds else [kinds]
             for group in groups:
@@ -276,6 +287,12 @@ class Fuse(Leaf):
     role: ClassVar[str] = "fuse"
     top: int = 0
 
+    def __post_init__(self) -> None:
+        _check_top(self.name, self.top)
+
+    def fits(self, arms: int) -> None:
+        """Raises `InvalidInput` when the settings do not fit that many lists; a `Fan` asks before anything runs."""
+
     @abstractmethod
     def fuse(self, lists: Sequence[Sequence[tuple[int, float]]]) -> Mapping[int, float]:
         """Score of each record from the lists of the arms, in the arms' order; each list is best first, ids distinct."""
@@ -283,20 +300,18 @@ class Fuse(Leaf):
     def run(self, turns: tuple[Turn, ...]) -> Noted:
         raise InvalidInput(f"{self.name} merges the lists of several stages: write {self.name}(bm25, dense), not {self}.")
 
-    def merge(self, arms: Sequence[Sequence[Hit]], labels: Sequence[str]) -> tuple[Hit, ...]:
-        """The fused hits; each keeps the scores that every arm gave it, under the arm's label."""
+    def merge(self, arms: Sequence[Sequence[Hit]], names: Sequence[Mapping[str, str]]) -> tuple[Hit, ...]:
+        """The fused hits; each keeps the scores that every arm gave it. `names`: for each arm, what a score of it is called here."""
         lists: list[list[tuple[int, float]]] = []
         seen: dict[int, Hit] = {}
         scores: dict[int, dict[str, float]] = {}
-        for hits, label in zip(arms, labels, strict=True):
+        for hits, called in zip(arms, names, strict=True):
             pairs: dict[int, float] = {}
             for hit in hits:
                 if hit.id in pairs:
                     continue
                 pairs[hit.id] = hit.score
-                mine = scores.setdefault(hit.id, {})
-                for name, score in hit.scores.items():
-                    mine.setdefault(name if name not in mine else label, score)
+                scores.setdefault(hit.id, {}).update((called.get(name, name), score) for name, score in hit.scores.items())
                 if hit.id not in seen or seen[hit.id].record is None:
                     seen[hit.id] = hit
             lists.append(list(pairs.items()))
@@ -317,11 +332,11 @@ class _OverHits(Leaf):
         """The new hits of each turn; every hit carries its record and no turn is without hits."""
 
     def run(self, turns: tuple[Turn, ...]) -> Noted:
-        filled = _filled(self.library, turns)
-        wanted = [i for i, turn in enumerate(filled) if turn.hits]
-        changed = dict(zip(wanted, self.over([filled[i] for i in wanted]) if wanted else [], strict=True))
+        known = filled(self.library, turns)
+        wanted = [i for i, turn in enumerate(known) if turn.hits]
+        changed = dict(zip(wanted, self.over([known[i] for i in wanted]) if wanted else [], strict=True))
         done = []
-        for i, turn in enumerate(filled):
+        for i, turn in enumerate(known):
             hits = tuple(changed.get(i, ()))
             done.append((replace(turn, hits=hits), {"from": len(turns[i].hits), "hits": len(hits)}))
         return done
@@ -333,6 +348,9 @@ class Rerank(_OverHits):
 
     role: ClassVar[str] = "rerank"
     top: int = 0
+
+    def __post_init__(self) -> None:
+        _check_top(self.name, self.top)
 
     @abstractmethod
     def rerank(self, turns: Sequence[Turn]) -> list[Mapping[int, float]]:
@@ -372,7 +390,7 @@ class Compose(Leaf):
         """One context a turn; hits carry their records."""
 
     def run(self, turns: tuple[Turn, ...]) -> Noted:
-        filled = _filled(self.library, turns)
+        known = filled(self.library, turns)
         return [
             (
                 replace(turn, context=context),
@@ -385,7 +403,7 @@ class Compose(Leaf):
                     "tokenizer": context.tokenizer,
                 },
             )
-            for turn, context in zip(filled, self.compose(filled), strict=True)
+            for turn, context in zip(known, self.compose(known), strict=True)
         ]
 
 

@@ -370,11 +370,15 @@ class Catalog:
         with self._db.reading() as connection:
             return connection.scalar(select(meta.c.value).where(meta.c.name == f"fact:{name}"))
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Remember a small setting."""
+    def set_fact(self, name: str, value: str, *, keep: bool = False) -> None:
+        """Remember a small setting; `keep` leaves one that is there already as it is."""
         with self._db.writing() as connection:
             row = {"name": f"fact:{name}", "value": value}
-            connection.execute(upsert(meta).values(row).on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+            statement = upsert(meta).values(row)
+            if keep:
+                connection.execute(statement.on_conflict_do_nothing())
+            else:
+                connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     def totals(self) -> Mapping[str, int]:
         """Rows of each table, all scopes."""
