@@ -176,6 +176,8 @@ class OpenAILLM:
         return body
 
     def _answer(self, prompt: Prompt, body: dict[str, Any], over: threading.Event) -> Completion:
+        if over.is_set():  # another prompt of the call has failed for good
+            raise self._error("was not asked", "The call is over.")
         text, finish, usage = self._persist(lambda deadline: self._whole(body, deadline), over)
         read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if not isinstance(read, int):

@@ -28,7 +28,7 @@ class Endpoint:
     """A real HTTP server whose next answers are functions of (handler, body); the last one stays."""
 
     def __init__(self):
-        self.script, self.bodies, self.headers, self.paths = [], [], [], []
+        self.script, self.bodies, self.headers, self.paths = [behave], [], [], []
         self.busy = self.most_busy = 0
         lock, outer = threading.Lock(), self
 
@@ -145,21 +145,15 @@ def behave(handler, body):
         reply(said(text, finish, used))(handler, body)
 
 
-@pytest.fixture(scope="module")
-def server():
+@pytest.fixture
+def endpoint(monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     endpoint = Endpoint()
     yield endpoint
     endpoint.server.shutdown()
     endpoint.server.server_close()
-
-
-@pytest.fixture
-def endpoint(server, monkeypatch):
-    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    server.script, server.bodies, server.headers, server.paths, server.most_busy = [behave], [], [], [], 0
-    return server
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
 import sys
+import threading
+import time
 import types
 
 import pytest
@@ -74,3 +76,21 @@ def test_folders_and_unreachable_hubs(tmp_path, cache, monkeypatch):
 def test_names_of_tensors():
     assert weights._name("blk.3.attn_q.weight") == "model.layers.3.self_attn.q_proj.weight"
     assert weights._name("output_norm.weight") == "model.norm.weight"
+
+
+def test_of_several_at_once_one_converts(cache, monkeypatch):
+    converted, heard, begun = [], [], threading.Event()
+
+    def convert(folder, tell):
+        converted.append(folder)
+        begun.set()
+        time.sleep(0.2)
+
+    monkeypatch.setattr(weights, "_convert", convert)
+    first = threading.Thread(target=weights._gemma, args=(heard.append,))
+    first.start()
+    begun.wait(5)
+    assert weights._gemma(heard.append).is_dir()
+    first.join(5)
+    assert len(converted) == 1
+    assert heard == ["another process converts the default model: waiting for it"]
