@@ -59,22 +59,31 @@ class Draft:
         self._starts: list[tuple[int, int, tuple[str, ...], int | None]] = []
         self._levels: list[tuple[int, str]] = []
         self._page: int | None = None
+        self._listing = False
         self.title = ""
 
-    def _write(self, text: str) -> tuple[int, int]:
+    def _write(self, text: str, apart: str = "\n\n") -> tuple[int, int]:
+        self._listing = False
         if self._length:
-            self._parts.append("\n\n")
-            self._length += 2
+            self._parts.append(apart)
+            self._length += len(apart)
         start = self._length
         self._parts.append(text)
         self._length += len(text)
         return start, self._length
 
     def paragraph(self, text: str) -> None:
-        """A paragraph, a list item, a quotation; blank ones are left out."""
+        """A paragraph or a quotation; blank ones are left out."""
         text = text.strip()
         if text:
             self._write(text)
+
+    def item(self, text: str) -> None:
+        """An item of a list, on a line of its own right below the item before it."""
+        text = text.strip()
+        if text:
+            self._write(f"- {text}", "\n" if self._listing else "\n\n")
+            self._listing = True
 
     def block(self, text: str) -> None:
         """A code block or a table: kept whole where possible, its lines as they are."""
@@ -95,7 +104,7 @@ class Draft:
 
     def page(self, number: int) -> None:
         """The text that follows stands on this page (counted from 1)."""
-        self._page = number
+        self._page, self._listing = number, False
         at = self._length + 2 if self._length else 0
         self._starts.append((at, at, tuple(name for _, name in self._levels), number))
 

@@ -157,6 +157,19 @@ def test_markdown_headings_do_not_repeat_the_title() -> None:
     assert made[0].text.endswith("more")
 
 
+@pytest.mark.parametrize(
+    ("heading", "plain"),
+    [
+        ("`fs.write(fd, string[, position[, encoding]], callback)`", "fs.write(fd, string[, position[, encoding]], callback)"),
+        ("*Very* __important__ and snake_case", "Very important and snake_case"),
+        ("`_private_` [a link](x.md) {#id}", "_private_ a link"),
+        ("Unclosed ` tick and [bracket", "Unclosed ` tick and [bracket"),
+    ],
+)
+def test_markdown_headings_lose_their_markup(heading: str, plain: str) -> None:
+    assert extract(".md", f"## {heading}\n\ntext").parts[0].path == (plain,)
+
+
 def test_markdown_of_unkind_shapes() -> None:
     for text in (
         "#" * 100 + " x\ntext",
@@ -180,7 +193,7 @@ def test_html_keeps_the_content_and_drops_the_frame() -> None:
     page = """<!doctype html><html><head><title> A  page </title><style>p{}</style></head><body>
     <nav>Menu Home</nav><header>Banner</header>
     <main><h1>Top</h1><p>Some <b>bold</b> text<br>and more.</p>loose words
-    <h2>Sub</h2><ul><li>one</li><li>two <i>2</i></li></ul>
+    <h2>Sub <a href="#sub">¶</a></h2><ul><li>one</li><li>two <i>2</i></li></ul>
     <pre>def f():
 
     return 1</pre><table><tr><th>k</th><th>v</th></tr><tr><td>a</td><td>1</td></tr></table>
@@ -189,7 +202,7 @@ def test_html_keeps_the_content_and_drops_the_frame() -> None:
     checked(document)
     assert document.title == "A page"
     assert document.text == (
-        "Top\n\nSome bold text and more.\n\nloose words\n\nSub\n\n- one\n\n- two 2\n\ndef f():\n\n    return 1\n\n| k | v |\n| a | 1 |"
+        "Top\n\nSome bold text and more.\n\nloose words\n\nSub\n\n- one\n- two 2\n\ndef f():\n\n    return 1\n\n| k | v |\n| a | 1 |"
     )
     assert [part.path for part in document.parts] == [("Top",), ("Top", "Sub")]
     assert [document.text[low:high][:5] for low, high in document.blocks] == ["def f", "| k |"]

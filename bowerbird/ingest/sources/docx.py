@@ -65,8 +65,10 @@ def _read(data: bytes) -> Document:
             draft.heading(int(level[1]) if level else 1, part.text)
             if style == "Title" and not draft.title:
                 draft.title = " ".join(part.text.split())
+        elif style.startswith("List"):
+            draft.item(part.text)
         else:
-            draft.paragraph(f"- {part.text}" if style.startswith("List") and part.text.strip() else part.text)
+            draft.paragraph(part.text)
     draft.title = draft.title or (opened.core_properties.title or "").strip()
     return draft.document()
 

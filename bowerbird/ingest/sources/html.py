@@ -27,6 +27,7 @@ _BROKEN_WORDS = (  # elements that begin and end a paragraph
 _BROKEN = frozenset(_BROKEN_WORDS.split())
 
 
+_PERMALINK = re.compile(r"\s*[#¶§🔗]\s*\Z")  # what documentation tools put behind a heading to link to it
 _DEEPEST = 5_000
 _TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _ENDLESS_WORDS = (
@@ -86,11 +87,13 @@ def _write(root: Any, draft: Draft) -> None:
     """Walks the tree without recursion: pages nest deeper than Python's stack."""
     held: list[str] = []
 
-    def flush(prefix: str = "") -> None:
+    def flush(item: bool = False) -> None:
         text = " ".join("".join(held).split())
         held.clear()
-        if text:
-            draft.paragraph(prefix + text)
+        if item:
+            draft.item(text)
+        else:
+            draft.paragraph(text)
 
     bullet = False
     # (node, whether it is being left); text nodes are gathered until an element that breaks the paragraph
@@ -99,7 +102,7 @@ def _write(root: Any, draft: Draft) -> None:
         node, leaving = waiting.pop()
         tag = node.tag
         if leaving:
-            flush("- " if bullet else "")
+            flush(bullet)
             bullet = False
         elif tag == "-text":
             held.append(node.text_content or "")
@@ -109,7 +112,7 @@ def _write(root: Any, draft: Draft) -> None:
             continue
         elif tag in _HEADINGS:
             flush()
-            draft.heading(_HEADINGS[tag], node.text())
+            draft.heading(_HEADINGS[tag], _PERMALINK.sub("", node.text()))
         elif tag in ("pre", "textarea"):
             flush()
             draft.block(node.text())
@@ -119,7 +122,7 @@ def _write(root: Any, draft: Draft) -> None:
         else:
             breaks = tag in _BROKEN or tag in ("tr", "td", "th", "table")
             if breaks:
-                flush("- " if bullet else "")
+                flush(bullet)
                 bullet = tag == "li"
                 waiting.append((node, True))
             child = node.last_child

@@ -71,10 +71,16 @@ class Markdown(DocumentFormat):
         return Document(text, title, sections, tuple(blocks))
 
 
-_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*\)|\[[^\[\]]*\])?")
-_MARKUP = re.compile(r"[`*]+|(?<!\w)_+|_+(?!\w)|\s\{#[^{}]*\}$")
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*\)|\[[^\[\]]*\])")
+_MARKUP = re.compile(r"\*+|(?<!\w)_+|_+(?!\w)|\s\{#[^{}]*\}$")
+_SPAN = re.compile(r"(?<!`)(`{1,8})(?!`)([^`]+)\1(?!`)")
 
 
 def _plain(heading: str) -> str:
-    """A heading without links, emphasis and anchors."""
-    return " ".join(_MARKUP.sub("", _LINK.sub(r"\1", heading)).split())
+    """A heading without links, emphasis and anchors; what stands between backticks is left as it is."""
+    heading = _LINK.sub(r"\1", heading)
+    out, at = [], 0
+    for span in _SPAN.finditer(heading):
+        out += [_MARKUP.sub("", heading[at : span.start()]), span[2]]
+        at = span.end()
+    return " ".join("".join([*out, _MARKUP.sub("", heading[at:])]).split())
