@@ -54,6 +54,7 @@ class Fan(Stage):
     def __post_init__(self) -> None:
         if not self.arms:
             raise InvalidInput(f"{self.fuser.name} needs stages to merge, as in {self.fuser.name}(bm25, dense).")
+        self.fuser.fits(len(self.arms))
 
     def __str__(self) -> str:
         alone = str(self.fuser)
@@ -73,11 +74,11 @@ class Fan(Stage):
                 outs = list(pool.map(lambda arm: arm(fresh), self.arms))
         else:
             outs = [arm(fresh) for arm in self.arms]
-        labels = _labels(self.arms)
+        names = _names(self.arms, self.fuser)
         done = []
         for i, turn in enumerate(turns):
             steps = [step for out in outs for step in out[i].trace[len(turn.trace) :]]
-            hits = self.fuser.merge([out[i].hits for out in outs], labels)
+            hits = self.fuser.merge([out[i].hits for out in outs], names)
             info = {"from": [len(out[i].hits) for out in outs], "hits": len(hits)}
             done.append(replace(turn, hits=hits, trace=(*turn.trace, *steps, Step(str(self.fuser), "fuse", 0.0, info))))
         return done
@@ -166,14 +167,42 @@ def waiting(stage: Stage) -> bool:
     return any(leaf.waits for leaf in leaves(stage))
 
 
-def _labels(arms: Sequence[Stage]) -> list[str]:
-    """A label an arm: the name of its last leaf, numbered where two arms share it."""
-    labels: list[str] = []
+def _names(arms: Sequence[Stage], fuser: Fuse) -> list[dict[str, str]]:
+    """For each arm, what its scores are called after the merge: two arms with a `dense` give `dense` and `dense#2`.
+
+    Read off the pipeline, not off the hits, so a name means the same for every record.
+    """
+    taken = {fuser.name}
+    called: list[dict[str, str]] = []
     for arm in arms:
-        name = list(leaves(arm))[-1].name
-        same = sum(label == name or label.startswith(f"{name}#") for label in labels)
-        labels.append(name if not same else f"{name}#{same + 1}")
-    return labels
+        own = dict.fromkeys(_scores(arm))
+        names = {}
+        for name in own:
+            shown, number = name, 1
+            while shown in taken or (shown != name and shown in own):
+                number += 1
+                shown = f"{name}#{number}"
+            names[name] = shown
+        taken.update(names.values())
+        called.append(names)
+    return called
+
+
+def _scores(stage: Stage) -> Iterable[str]:
+    """The names under which hits may carry scores once `stage` has run."""
+    if isinstance(stage, Leaf):
+        yield stage.name
+    elif isinstance(stage, Fan):
+        for names in _names(stage.arms, stage.fuser):
+            yield from names.values()
+        yield stage.fuser.name
+    elif isinstance(stage, Chain):
+        for inner in stage.stages:
+            yield from _scores(inner)
+    elif isinstance(stage, Branch):
+        yield from (*_scores(stage.yes), *_scores(stage.no))
+    elif isinstance(stage, Loop):
+        yield from _scores(stage.body)
 
 
 def _split(turns: Sequence[Turn], ways: Sequence[bool], yes: Stage, no: Stage) -> list[Turn]:

@@ -1,0 +1,30 @@
+"""The records that a turn asks for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bowerbird.ports import Library
+from bowerbird.stage import Query, Retrieve, part
+
+__all__ = ["Keys"]
+
+
+@dataclass(frozen=True)
+class Keys(Retrieve):
+    """The first `k` of `Turn.keys`, each with score 1.0. A key that two visible scopes share means the narrower one's.
+
+    A name is stronger than a description: kinds and field conditions do not apply. Scope and validity do, when the
+    record is looked up; a key that is unknown or not visible gives nothing.
+    Cost: one catalog call a distinct (scope, keys), no model.
+    """
+
+    name: ClassVar[str] = "keys"
+    library: Library = part("library")
+
+    def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
+        known = {(query.filter.scope, query.keys): query for query in queries if query.keys}
+        ids = {(scope, keys): self.library.ids(keys[: self.k], scope) for scope, keys in known}
+        return [[(id, 1.0) for id in ids.get((query.filter.scope, query.keys), ()) if id is not None] for query in queries]
