@@ -20,8 +20,8 @@ __all__ = ["Question", "questions", "sources"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question for the quickstart. `expect`: keys that should be found (also the beginning of keys of a file's pieces);
-    `never`: keys that must stay hidden; `shows`: what the answer demonstrates."""
+    """A question for the quickstart. `expect`: keys that should be found; `never`: keys that must stay hidden; `shows`: what
+    the answer demonstrates."""
 
     question: str
     kinds: tuple[str, ...]

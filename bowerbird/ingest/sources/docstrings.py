@@ -37,8 +37,8 @@ class Said:
 def of_source(path: Path, dotted: str, only: frozenset[str] | None = None) -> tuple[list[Said], dict[str, frozenset[str] | None]]:
     """What the file says under the name `dotted`; and, of a package's `__init__`, which names it gives out for which module beside it.
 
-    There None stands for all of that module's names (`import *`). `only`: these names alone (else `__all__`, else those
-    without an underscore). Raises SyntaxError, ValueError, RecursionError or MemoryError for what cannot be parsed.
+    There None stands for all of that module's names (`import *`). `only`: these names alone (else `__all__`, else all;
+    never one that begins with an underscore). Raises SyntaxError, ValueError, RecursionError or MemoryError for what cannot be parsed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old escapes in other people's strings are no concern of ours
@@ -47,7 +47,7 @@ def of_source(path: Path, dotted: str, only: frozenset[str] | None = None) -> tu
     said = list(_passages(0, dotted, ast.get_docstring(tree))) if only is None else []
     for node in tree.body:
         name = getattr(node, "name", "_")
-        if (name not in public) if public is not None else name.startswith("_"):
+        if name.startswith("_") or (public is not None and name not in public):
             continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             said += _function(1, f"{dotted}.{name}", node, False)

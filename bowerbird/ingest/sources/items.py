@@ -19,7 +19,7 @@ from typing import Any
 
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.ingest.source import Failure, Unit, as_record
-from bowerbird.ingest.sources.rows import Row
+from bowerbird.ingest.sources.rows import SLOT, Row, filled
 from bowerbird.ingest.sources.typed_rows import Table, any_rows
 from bowerbird.kinds import checked_fields, kind
 from bowerbird.types import Record, when
@@ -51,7 +51,7 @@ class Items:
     """`thing`: the table of items, or a folder with `items.*` and, where there are such, `interactions.*` and `users.*`.
 
     `mapping` names columns of the items; with `interactions.` or `users.` in front, columns of those tables, such as
-    `{"key": "movieId", "tags": "genres", "interactions.item": "movieId"}`. Users without a table of their own are kept
+    `{"key": "movie:{movieId}", "tags": "genres", "interactions.item": "movie:{movieId}"}`. Users without a table of their own are kept
     under `user:ID`, or as `{"users.key": "{user}"}` says.
     """
 
@@ -176,6 +176,7 @@ class Items:
         rating = None if given in (None, "") else float(given)
         moment = 0.0
         if at not in (None, ""):
+            at = at.strip() if isinstance(at, str) else at
             moment = when(float(at) if isinstance(at, str) and at.replace(".", "", 1).isdigit() else at)
         user, item = str(user), str(item)
         done.number[item] = done.number.get(item, 0) + 1
@@ -191,6 +192,8 @@ class Items:
     def _cell(self, row: Row, target: str) -> Any:
         column = self._columns.get(target)
         if column is not None:
+            if column not in row.cells and SLOT.search(column):
+                return filled(column, row.cells)
             if column not in row.cells:
                 raise UnknownName("column", column, row.cells)
             return row.cells[column]

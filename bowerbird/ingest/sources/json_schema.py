@@ -108,6 +108,8 @@ def of_type(hint: Any, inside: tuple[Any, ...] = ()) -> dict[str, Any]:
     if origin is typing.Annotated:
         words = [word for word in arguments[1:] if isinstance(word, str)]
         return of_type(arguments[0], inside) | ({"description": " ".join(words)} if words else {})
+    if origin in (typing.Required, typing.NotRequired):
+        return of_type(arguments[0], inside)
     if origin is typing.Literal:
         return {"enum": [value.value if isinstance(value, enum.Enum) else value for value in arguments]}
     if origin in (typing.Union, types.UnionType):
