@@ -5,6 +5,7 @@ It wires the parts together and holds no method of its own.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
@@ -101,6 +102,7 @@ class Engine:
         self.index = Index(self.catalog, self.path, stores.choose(store), self._encoder, self._sparse)
         self._secret = self._own_secret()
         self._stages: dict[str, Stage] = {}
+        self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
         self._contexts: OrderedDict[tuple[Scope, str], Turn] = OrderedDict()
 
     # --- records ------------------------------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ class Engine:
         """Delete records of exactly this scope; the keys that were there. `purge` erases their history too."""
         gone = self.catalog.delete([keys] if isinstance(keys, str) else keys, self._scope(scope), purge=purge)
         if gone:
-            self._catch_up(None)
+            self._catch_up()
         return gone
 
     def history(self, key: str, *, scope: Scope | str | None = None) -> Sequence[Version]:
@@ -300,7 +302,7 @@ class Engine:
             self.ledger.count(owner),
             encoder,
             llm.name if llm else None,
-            self.index.behind(),
+            self.index.lag() > 0,
             self.index.fits or "",
         )
 
@@ -314,7 +316,7 @@ class Engine:
 
     def optimize(self) -> None:
         """Build the index's fast search structures now rather than when they are due."""
-        self._catch_up(None)
+        self._catch_up()
         self.index.optimize()
 
     @property
@@ -380,9 +382,11 @@ class Engine:
         )
 
     def _run(self, turns: Sequence[Turn], spec: str) -> Sequence[Turn]:
-        self._catch_up(_CATCH_UP)
+        newest = self.catalog.newest_change()
+        if newest > self.index.applied:
+            self.index.sync(_CATCH_UP, wait=False)
         stage = self._stage(spec)
-        present = self._present({turn.scope for turn in turns})
+        present = self._present({turn.scope for turn in turns}, newest)
         asked = [replace(turn, kinds=tuple(k for k in turn.kinds or present[turn.scope] if k in present[turn.scope])) for turn in turns]
         # A turn whose kinds hold nothing keeps them as asked, so that it finds nothing rather than everything.
         asked = [turn if turn.kinds else replace(turn, kinds=before.kinds) for turn, before in zip(asked, turns, strict=True)]
@@ -399,17 +403,17 @@ class Engine:
                     self._contexts.popitem(last=False)
         return done
 
-    def _present(self, scopes: set[Scope]) -> dict[Scope, tuple[str, ...]]:
+    def _present(self, scopes: set[Scope], newest: int) -> Mapping[Scope, tuple[str, ...]]:
         """Kinds that each scope sees at least one record of, remembered until the catalog changes."""
-        newest = self.catalog.newest_change()
         with self._lock:
-            if getattr(self, "_present_at", None) != newest:
-                self._present_at, self._present_kinds = newest, dict[Scope, tuple[str, ...]]()
+            if self._present_at != newest:
+                self._present_at, self._present_kinds = newest, {}
             known = self._present_kinds
-            for scope in scopes:
-                if scope not in known:
-                    known[scope] = tuple(self.catalog.count(scope))
-            return known
+            for scope in scopes - known.keys():
+                if len(known) > _CONVERSATIONS:
+                    known.clear()
+                known[scope] = tuple(self.catalog.count(scope))
+            return {scope: known[scope] for scope in scopes}
 
     def _stage(self, spec: str) -> Stage:
         with self._lock:
@@ -446,14 +450,10 @@ class Engine:
 
         return self.llm or EstimatedTokens()
 
-    def _catch_up(self, most: int | None) -> None:
-        """Apply what the catalog has and the index has not; a busy index is no reason to fail a write."""
-        if self.index.behind():
-            try:
-                self.index.sync(most, wait=most is None)
-            except StoreBusy:
-                if most is not None:
-                    raise
+    def _catch_up(self) -> None:
+        """Apply what the catalog has and the index has not. An index that another process holds hears of it there."""
+        with contextlib.suppress(StoreBusy):
+            self.index.sync()
 
     def _own_secret(self) -> bytes:
         """Random bytes of this bower that make its delimiters unforgeable."""

@@ -122,13 +122,14 @@ class Index:
         finally:
             self._lock.release()
 
-    def behind(self) -> bool:
-        """Whether changes wait to be applied; one cheap query."""
-        return self._catalog.newest_change() > self._state.seq
-
     def lag(self) -> int:
         """How many changes wait to be applied."""
         return self._catalog.newest_change() - self._state.seq
+
+    @property
+    def applied(self) -> int:
+        """Number of the last change that was applied."""
+        return self._state.seq
 
     @property
     def empty(self) -> bool:

@@ -325,7 +325,7 @@ class Catalog:
     def newest_change(self) -> int:
         """Number of the last change, 0 when there was none; all scopes."""
         with self._db.reading() as connection:
-            return connection.scalar(select(func.max(changes.c.seq))) or self._pruned(connection)
+            return connection.exec_driver_sql("SELECT max(seq) FROM changes").scalar() or 0
 
     def changed(self, after: int, limit: int) -> _Numbered:
         """The next changes as (number, record id); all scopes."""
@@ -350,9 +350,9 @@ class Catalog:
             return self._pruned(connection)
 
     def prune(self, upto: int) -> None:
-        """Forget changes that the index has applied."""
+        """Forget changes that the index has applied; the newest one stays, so that numbers only ever grow."""
         with self._db.writing() as connection:
-            connection.execute(delete(changes).where(changes.c.seq <= upto))
+            connection.execute(delete(changes).where(changes.c.seq < upto))
             connection.execute(
                 upsert(meta)
                 .values(name="pruned", value=str(upto))

@@ -1,0 +1,25 @@
+# Two commands for a fresh machine: `make run` and `make test`. Each sets itself up in .venv the first time.
+VENV ?= .venv
+BIN := $(VENV)/bin
+BOWER ?= quickstart.bower
+
+.PHONY: run test check bench clean setup
+
+run: ## load this machine's Python documentation and a small household, ask a few questions
+	@scripts/setup $(VENV) openvino,weights
+	@$(BIN)/bowerbird --bower $(BOWER) quickstart
+
+test: setup ## everything that must hold
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup ## style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: setup ## the numbers of LOG.md
+	@cat benchmarks/README.md
+
+setup:
+	@scripts/setup $(VENV) openvino,weights,dev
+
+clean:
+	rm -rf $(VENV) *.bower
