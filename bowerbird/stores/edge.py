@@ -14,6 +14,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,7 +96,7 @@ class EdgeStore(Collection):
         schemas |= {name: q.FloatIndexParams(enable_hnsw=False) for name in FLOATS}
         schemas |= {TAGS: q.IntegerIndexParams(lookup=True, range=False, enable_hnsw=False)}
         for name, schema in schemas.items():
-            self._guard(lambda name=name, schema=schema: shard.update(q.UpdateOperation.create_field_index(name, schema)))
+            self._guard(partial(shard.update, q.UpdateOperation.create_field_index(name, schema)))
         self._guard(shard.flush)
         self._guard(shard.close)
         new.rename(self._folder)  # whole or not at all

@@ -10,12 +10,13 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from bowerbird.errors import InvalidInput, StoreBusy, StoreError
 from bowerbird.need import need
 from bowerbird.ports import Point, Sparse, Vectors
-from bowerbird.stores.collection import EXACT_BELOW, Collection
+from bowerbird.stores.collection import Collection
 from bowerbird.stores.payload import FLOATS, KEYWORDS, TAGS, Clause, number_paths, payload
 
 __all__ = ["QdrantStore"]
@@ -46,7 +47,8 @@ class QdrantStore(Collection):
         # The client's local mode is not safe in threads; a server is.
         self._lock: Any = contextlib.nullcontext()
         self._client = self._connect(location) if isinstance(location, str) else location
-        if not self._client.init_options.get("url") and not self._client.init_options.get("host"):
+        options = self._client.init_options
+        if options.get("location") == ":memory:" or options.get("path"):
             self._lock = threading.RLock()
         self._indexed: set[str] = set()
         try:
@@ -61,7 +63,8 @@ class QdrantStore(Collection):
         if location == ":memory:":
             return client(":memory:")
         if "://" in location:
-            return self._guard(lambda: client(url=location))
+            # The client's check of versions runs in a thread of its own and fails there, seen by nobody.
+            return self._guard(lambda: client(url=location, check_compatibility=False))
         return self._guard(lambda: client(path=location, force_disable_check_same_thread=True))
 
     def _prepare(self) -> None:
@@ -115,7 +118,7 @@ class QdrantStore(Collection):
                 for name, terms in point.sparse.items():
                     vectors[name] = m.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
                 batch.append(m.PointStruct(id=point.id, vector=vectors, payload=kept))
-            self._guard(lambda batch=batch: self._client.upsert(self.collection, batch, wait=True))
+            self._guard(partial(self._client.upsert, self.collection, batch, wait=True))
 
     def _remove(self, ids: Sequence[int]) -> None:
         selector = self._m.PointIdsList(points=list(ids))
