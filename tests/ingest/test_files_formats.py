@@ -286,6 +286,8 @@ def test_pdf_that_is_encrypted_or_has_no_text() -> None:
         extract(".pdf", encrypted("secret"))
     opened = extract(".pdf", encrypted(""))  # anybody may open it
     assert (opened.text, opened.title) == ("Secret text.", "Named")
+    with pytest.raises(InvalidInput, match=r"encrypted in a way"):
+        extract(".pdf", encrypted("").replace(b"/Standard", b"/Personal"))
     with pytest.raises(InvalidInput, match=r"2 pages and no text.*ocrmypdf"):
         extract(".pdf", pdf(["", ""]))
 

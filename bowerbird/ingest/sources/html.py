@@ -108,7 +108,7 @@ def _write(root: Any, draft: Draft) -> None:
             held.append(node.text_content or "")
         elif tag == "br":
             held.append(" ")
-        elif tag in _DROPPED or tag.startswith(("-", "_", "!")):
+        elif tag is None or tag in _DROPPED or tag.startswith(("-", "_", "!")):
             continue
         elif tag in _HEADINGS:
             flush()

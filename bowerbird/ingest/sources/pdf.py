@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
+import zlib
 from pathlib import Path
 
 from bowerbird.errors import InvalidInput
@@ -13,6 +15,11 @@ from bowerbird.ingest.passages import DocumentFormat
 __all__ = ["Pdf"]
 
 _QUIET = logging.NullHandler()  # pypdf reports small faults by logging; without any handler Python would print them
+
+_DAMAGED = (  # what pypdf lets through, beside errors of its own, when a file lies about its structure
+    ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError, ArithmeticError,
+    OSError, EOFError, zlib.error, struct.error,
+)  # fmt: skip
 
 
 class Pdf(DocumentFormat):
@@ -45,10 +52,13 @@ class Pdf(DocumentFormat):
             draft.title = " ".join(_clean(described.title).split()) if described is not None and isinstance(described.title, str) else ""
         except DependencyError as error:
             raise InvalidInput(f"{str(path)!r} is encrypted with AES, which needs another package: pip install 'pypdf[crypto]'.") from error
-        except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, RecursionError, OSError) as error:
-            # pypdf lets such errors through when a file lies about its structure
-            if isinstance(error, InvalidInput):
-                raise
+        except NotImplementedError as error:
+            raise InvalidInput(
+                f"{str(path)!r} is encrypted in a way that cannot be read ({error}). Save a copy without encryption."
+            ) from error
+        except InvalidInput:
+            raise
+        except (PyPdfError, *_DAMAGED) as error:
             raise InvalidInput(
                 f"{str(path)!r} is a damaged PDF ({type(error).__name__} at page {pages + 1}: {error}). "
                 "Save it again (for example: qpdf in.pdf out.pdf)."
