@@ -252,6 +252,13 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
+def _near(name: str, known: tuple[str, ...]) -> str | None:
+    """Kept, since every row of a table has the same columns: comparing them anew took half of the time of reading a row."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return near[0] if near else None
+
+
 def checked_fields(row: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     """`fields` as plain JSON values, typed as `row` says; None values are left out.
 
@@ -265,10 +272,10 @@ def checked_fields(row: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
             continue
         wanted = row.fields.get(name)
         if wanted is None:
-            near = difflib.get_close_matches(name, row.fields, n=1, cutoff=0.85)
+            near = _near(name, tuple(row.fields))
             if near:
                 raise InvalidInput(
-                    f"Kind {row.name!r} has no field {name!r}. Did you mean {near[0]!r}? (For a field of your own, call it 'x_{name}'.)"
+                    f"Kind {row.name!r} has no field {name!r}. Did you mean {near!r}? (For a field of your own, call it 'x_{name}'.)"
                 )
         elif wanted == "time":
             value = when(value)
