@@ -94,15 +94,16 @@ class Choice:
         """Whether the hit is decided: in (whole or shortened), or a twin of one that is. Otherwise `why_not` says what it failed."""
         if self.filling.left < _CRUMBS:
             return False
-        key = self.contents.key(hit)
-        if key in self.twins:
-            self.same.append((hit, self.twins[key]))
-            return True
         record = record_of(hit)
         frame = self.contents.frame(record)
         below = self.filling.below_ceiling(record.kind)
         room = min(allowance, self.filling.left, below) - frame
-        size = self.contents.size(hit, room)
+        hopeless = room < _USEFUL and self.contents.long(hit, room)  # spares rendering the many that come when all is spent
+        key = "" if hopeless else self.contents.key(hit)
+        if key in self.twins and not hopeless:
+            self.same.append((hit, self.twins[key]))
+            return True
+        size = None if hopeless else self.contents.size(hit, room)
         shown, content = hit, ""
         if size is not None and size <= room:
             content = self.contents.text(hit)

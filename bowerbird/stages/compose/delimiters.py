@@ -48,7 +48,6 @@ _BREAKS = re.compile(
        | \[(?=/?INST\])""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SUSPECT = re.compile(r"[^\t\n -~\u00a0-\u024f]|[<\[]")  # a text without any of these needs no second look
 
 
 def nonce(secret: bytes, scope: str, conversation: str) -> str:
@@ -58,8 +57,8 @@ def nonce(secret: bytes, scope: str, conversation: str) -> str:
 
 def harmless(text: str) -> str:
     """`text` without unseen characters, and with everything that looks like a delimiter or a chat-template mark broken by a backslash."""
-    if _SUSPECT.search(text) is None:
-        return text
+    if text.isascii() and "<" not in text and "[" not in text and text.replace("\n", " ").replace("\t", " ").isprintable():
+        return text  # most texts; this look costs a tenth of a search for what is suspicious
     text = _LINES.sub("\n", text)
     if not (text.isascii() and text.isprintable()):
         text = _RUNS.sub(r"\1", text.translate(_TABLE))

@@ -1,1 +1,5 @@
-TABLE: dict[str, str] = {}
+"""Judging an answer: name -> "module:Class"."""
+
+TABLE: dict[str, str] = {
+    "citations": "bowerbird.stages.critique.citations:Citations",
+}

@@ -1,1 +1,5 @@
-TABLE: dict[str, str] = {}
+"""Dropping hits, and shortening what of them is shown: name -> "module:Class"."""
+
+TABLE: dict[str, str] = {
+    "cutoff": "bowerbird.stages.refine.cutoff:Cutoff",
+}
