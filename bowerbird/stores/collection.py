@@ -20,7 +20,7 @@ __all__ = ["EXACT_BELOW", "Collection"]
 EXACT_BELOW = 10_000
 """Up to this many points a store answers exactly: no graph, fresh term statistics, an even sample over all matches."""
 
-PAGE = 4_000  # points a page of `scan`: some 10 ms each
+PAGE = 20_000  # points a page of `scan`: each page costs a pass over the ids, so small pages are slow
 SPARE = 16  # fetched beyond k, so that up to as many ties at the k-th place are broken by id
 WINDOW = 32  # a sample of k is drawn from a window of at least WINDOW x k neighbours in id order
 

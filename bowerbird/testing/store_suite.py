@@ -21,123 +21,14 @@ import numpy as np
 import pytest
 
 from bowerbird.errors import BowerbirdError, InvalidInput
-from bowerbird.ports import Filter, Point, Sparse, Store, Vectors
+from bowerbird.ports import Filter, Point, Sparse, Store
 from bowerbird.stores.reference import ReferenceStore
-from bowerbird.types import FOREVER, Scope
+from bowerbird.testing.store_points import DENSE, SCOPES, SPARSE, WHERES, one_point, sample_points, unit, weighted
+from bowerbird.types import Scope
 
-__all__ = ["DENSE", "SCOPES", "SPARSE", "StoreSuite", "sample_points"]
+__all__ = ["StoreSuite"]
 
-DENSE: Mapping[str, int] = {"text": 8, "picture": 5}
-SPARSE: tuple[str, ...] = ("bm25", "tags")
-# Names that a careless comparison takes for one another.
-SCOPES: tuple[str, ...] = (
-    "acme",
-    "acme/ann",
-    "acme/ann/s1",
-    "acme/ann/s2",
-    "acme/bob",
-    "acme/bob/s1",
-    "acme/an",
-    "acme/Ann",
-    "acm",
-    "ACME",
-    "beta/ann/s1",
-    "ann",
-    "äcme/ann 🐦",
-)
-WHERES: tuple[Mapping[str, Any], ...] = (
-    {"lang": "en"},
-    {"lang": ["de", "園丁鳥"]},
-    {"lang": []},
-    {"tags": "red"},
-    {"tags": ["blue", "none"]},
-    {"tags": ["blue", 7]},
-    {"year": 2003},
-    {"year": 2003.0},
-    {"year": "2003"},
-    {"year": {"gte": 2003}},
-    {"year": {"gt": 2003, "lte": 2005}},
-    {"price": {"lt": 0.5}},
-    {"sizes": {"gt": 4, "lt": 6}},
-    {"sizes": 3},
-    {"flag": True},
-    {"flag": 1},
-    {"one": True},
-    {"one": 1},
-    {"lang": "en", "year": {"lt": 2004}, "flag": False},
-    {"absent": "x"},
-    {"absent": {"gt": 0}},
-    {"lang": {"gt": 0}},
-    {"flag": {"gte": 0}},
-    {'odd. "name"[0] ü🐦': 'va"l.ue\n'},
-    {"": ""},
-    {"long": "x" * 5_000},
-    {"nested": "a"},
-    {"nested": {"gte": 0}},
-    {"nan": {"gte": 0}},
-    {"big": 2**80},
-    {"mixed": 1},
-    {"mixed": True},
-)
-
-
-def sample_points(n: int, seed: int = 0) -> list[Point]:
-    """`n` points over all `SCOPES`, with vectors, terms, times and fields of every sort; some lack some of them."""
-    rng = np.random.default_rng(seed)
-    points = []
-    for i in range(n):
-        year = int(rng.integers(2000, 2008))
-        fields: dict[str, Any] = {
-            "lang": ["en", "de", "園丁鳥"][i % 3],
-            "tags": [["red", "blue"], ["red"], [], ["blue", 7, None]][i % 4],
-            "year": year if i % 5 else str(year),
-            "price": float(rng.random()),
-            "sizes": [int(size) for size in rng.integers(0, 9, size=i % 4)],
-            "flag": bool(i % 2),
-            "one": 1,
-            'odd. "name"[0] ü🐦': 'va"l.ue\n' if i % 2 else "other",
-            "": "" if i % 3 else "full",
-            "long": "x" * (5_000 if i % 2 else 4_999),
-            "nested": {"a": 1} if i % 2 else [["a"], {"b": 2}],
-            "nan": float("nan") if i % 2 else 1.0,
-            "big": 2**80 if i % 2 else 2**70,
-            "mixed": [True, "1", 2] if i % 2 else [1.0],
-            "half": "\ud83d",
-        }
-        terms = np.sort(rng.choice(40, size=int(rng.integers(1, 9)), replace=False)).astype(np.uint32)
-        dense = {name: _unit(rng, dim) for name, dim in DENSE.items() if name == "text" or i % 3 == 0}
-        points.append(
-            Point(
-                id=2**63 - 1 - i if i % 2 else i + 1,
-                scope=Scope.parse(SCOPES[int(rng.integers(len(SCOPES)))]),
-                kind=["passage", "memory", "tool"][int(rng.integers(3))],
-                hash=f"{i:032x}",
-                created=1e9 + float(rng.integers(0, n // 4 + 1)),
-                valid_from=0.0 if i % 3 else 100.0,
-                valid_to=FOREVER if i % 4 else 200.0,
-                dense={} if i % 11 == 0 else dense,
-                sparse={} if i % 7 == 0 else {"bm25": Sparse(terms, rng.random(terms.size, dtype=np.float32) + 0.1)},
-                fields=fields if i % 10 else {},
-            )
-        )
-    return points
-
-
-def _unit(rng: np.random.Generator, dim: int) -> Vectors:
-    row = rng.standard_normal(dim, dtype=np.float32)
-    return row / np.float32(np.linalg.norm(row))
-
-
-def _sparse(terms: Mapping[int, float]) -> Sparse:
-    return Sparse(np.array(sorted(terms), dtype=np.uint32), np.array([terms[term] for term in sorted(terms)], dtype=np.float32))
-
-
-def _point(id: int, scope: str = "acme", vector: Sequence[float] = (1, 0, 0, 0, 0, 0, 0, 0), created: float = 1.0) -> Point:
-    text = np.array(vector, dtype=np.float32)
-    return Point(id, Scope.parse(scope), "passage", f"h{id}", created, dense={"text": text}, sparse={"bm25": _sparse({1: 1.0})})
-
-
-ANYTHING = _sparse(dict.fromkeys(range(40), 1.0))
+ANYTHING = weighted(dict.fromkeys(range(40), 1.0))
 
 
 class StoreSuite:
@@ -184,42 +75,33 @@ class StoreSuite:
             assert matched > len(WHERES) // 2
 
     def test_bad_conditions_are_refused(self, tmp_path: Path) -> None:
-        with self._opened(tmp_path, [_point(1)]) as store:
-            for where in (
-                {"a": None},
-                {"a": [None]},
-                {"a": {}},
-                {"a": {"gte": "x"}},
-                {"a": {"gte": True}},
-                {"a": {"above": 1}},
-                {"a": [[1]]},
-            ):
+        with self._opened(tmp_path, [one_point(1)]) as store:
+            values: tuple[Any, ...] = (None, [None], [[1]], {}, {"gte": "x"}, {"gte": True}, {"above": 1}, {"lt": float("nan")})
+            for value in values:
                 with pytest.raises(InvalidInput):
-                    store.count(Filter(Scope("acme"), where=where))
+                    store.count(Filter(Scope("acme"), where={"year": value}))
 
     def test_term_statistics_are_of_the_whole_store(self, tmp_path: Path) -> None:
-        points = [
-            replace(_point(i, "acme" if i < 4 else "beta"), sparse={"bm25": _sparse({1: 1.0, 2: 0.5} if i < 8 else {2: 1.0})})
-            for i in range(1, 30)
-        ]
+        rare, common = {"bm25": weighted({1: 1.0, 2: 0.5})}, {"bm25": weighted({2: 1.0})}
+        points = [replace(one_point(i, "acme" if i < 4 else "beta"), sparse=rare if i < 8 else common) for i in range(1, 30)]
         with self._opened(tmp_path, points) as store:
-            [found] = store.search_sparse("bm25", [_sparse({1: 2.0})], 10, Filter(Scope("acme")))
+            [found] = store.search_sparse("bm25", [weighted({1: 2.0})], 10, Filter(Scope("acme")))
         assert [id for id, _ in found] == [1, 2, 3]
         np.testing.assert_allclose([score for _, score in found], 2 * np.log(1 + (29 - 7 + 0.5) / (7 + 0.5)), atol=1e-4)
 
     def test_ties_are_broken_by_id(self, tmp_path: Path) -> None:
         ids = [9, 3, 2**63 - 1, 7, 1, 2**62, 5]
-        with self._opened(tmp_path, [_point(id) for id in ids]) as store:
+        with self._opened(tmp_path, [one_point(id) for id in ids]) as store:
             wanted = Filter(Scope("acme"))
             for k in (len(ids), 3):
                 assert [id for id, _ in store.search_dense("text", np.eye(1, 8, dtype=np.float32), k, wanted)[0]] == sorted(ids)[:k]
-                assert [id for id, _ in store.search_sparse("bm25", [_sparse({1: 1.0})], k, wanted)[0]] == sorted(ids)[:k]
+                assert [id for id, _ in store.search_sparse("bm25", [weighted({1: 1.0})], k, wanted)[0]] == sorted(ids)[:k]
                 assert store.latest(k, wanted) == [(id, 1.0) for id in sorted(ids)[:k]]
 
     def test_a_batch_equals_its_singles(self, tmp_path: Path) -> None:
         points = sample_points(100)
         rng = np.random.default_rng(1)
-        queries, terms = np.stack([_unit(rng, 8) for _ in range(5)]), [_sparse({i: 1.0, i + 1: 2.0}) for i in range(5)]
+        queries, terms = np.stack([unit(rng, 8) for _ in range(5)]), [weighted({i: 1.0, i + 1: 2.0}) for i in range(5)]
         with self._opened(tmp_path, points) as store:
             wanted = Filter(Scope("acme", "ann"))
             singles = [store.search_dense("text", row[None], 4, wanted)[0] for row in queries]
@@ -245,20 +127,20 @@ class StoreSuite:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def test_put_replaces_the_whole_point(self, tmp_path: Path) -> None:
-        first = replace(_point(1), fields={"lang": "en"}, dense={name: np.ones(dim, dtype=np.float32) for name, dim in DENSE.items()})
-        second = replace(_point(1, "acme/ann"), hash="new", fields={}, sparse={"bm25": _sparse({2: 1.0})})
-        with self._opened(tmp_path, [first, _point(2)]) as store:
+        first = replace(one_point(1), fields={"lang": "en"}, dense={name: np.ones(dim, dtype=np.float32) for name, dim in DENSE.items()})
+        second = replace(one_point(1, "acme/ann"), hash="new", fields={}, sparse={"bm25": weighted({2: 1.0})})
+        with self._opened(tmp_path, [first, one_point(2)]) as store:
             store.put([second])
             wanted = Filter(Scope("acme", "ann"))
             assert dict(store.scan()) == {1: "new", 2: "h2"}
             assert store.count(Filter(Scope("acme"))) == 1
             assert store.count(replace(wanted, where={"lang": "en"})) == 0
             assert store.vectors("picture", [1, 2], wanted) == {}
-            assert _ids(store.search_sparse("bm25", [_sparse({1: 1.0})], 9, wanted)[0]) == [2]
+            assert _ids(store.search_sparse("bm25", [weighted({1: 1.0})], 9, wanted)[0]) == [2]
             assert store.search_dense("picture", np.ones((1, 5), dtype=np.float32), 9, wanted) == [[]]
 
     def test_the_last_of_a_batch_wins(self, tmp_path: Path) -> None:
-        with self._opened(tmp_path, [_point(1), replace(_point(1), hash="last")]) as store:
+        with self._opened(tmp_path, [one_point(1), replace(one_point(1), hash="last")]) as store:
             assert list(store.scan()) == [(1, "last")]
 
     def test_deletes_and_replacements_leave_no_trace(self, tmp_path: Path) -> None:
@@ -266,7 +148,7 @@ class StoreSuite:
         reference = _reference(points)
         with self._opened(tmp_path, points) as store:
             store.optimize()
-            moved = [replace(point, scope=Scope("acme"), sparse={"bm25": _sparse({3: 1.0})}) for point in points[50:60]]
+            moved = [replace(point, scope=Scope("acme"), sparse={"bm25": weighted({3: 1.0})}) for point in points[50:60]]
             for one in (store, reference):
                 one.delete([point.id for point in points[:40]] + [987654321])
                 one.put(moved)
@@ -277,21 +159,21 @@ class StoreSuite:
             _assert_equal(store, reference, Filter(Scope("acme", "ann", "s1")), k=20)
 
     def test_bad_points_are_refused_and_change_nothing(self, tmp_path: Path) -> None:
-        good = _point(1)
+        good = one_point(1)
         bad = [
-            replace(_point(2), dense={"text": np.ones(7, dtype=np.float32)}),
-            replace(_point(2), dense={"text": np.full(8, np.nan, dtype=np.float32)}),
-            replace(_point(2), dense={"texd": np.ones(8, dtype=np.float32)}),
-            replace(_point(2), sparse={"bm52": _sparse({1: 1.0})}),
-            replace(_point(2), sparse={"bm25": Sparse(np.array([1, 1], dtype=np.uint32), np.ones(2, dtype=np.float32))}),
-            replace(_point(2), created=float("inf")),
-            _point(0),
-            _point(2**63),
+            replace(one_point(2), dense={"text": np.ones(7, dtype=np.float32)}),
+            replace(one_point(2), dense={"text": np.full(8, np.nan, dtype=np.float32)}),
+            replace(one_point(2), dense={"texd": np.ones(8, dtype=np.float32)}),
+            replace(one_point(2), sparse={"bm52": weighted({1: 1.0})}),
+            replace(one_point(2), sparse={"bm25": Sparse(np.array([1, 1], dtype=np.uint32), np.ones(2, dtype=np.float32))}),
+            replace(one_point(2), created=float("inf")),
+            one_point(0),
+            one_point(2**63),
         ]
         with self._opened(tmp_path, [good]) as store:
             for point in bad:
                 with pytest.raises(InvalidInput):
-                    store.put([_point(3), point])
+                    store.put([one_point(3), point])
                 assert list(store.scan()) == [(1, "h1")]
 
     # --- edges --------------------------------------------------------------------------------------------------------
@@ -305,27 +187,27 @@ class StoreSuite:
             store.optimize()
             store.flush()
             assert store.search_dense("text", row, 3, wanted) == [[], []]
-            assert store.search_sparse("bm25", [_sparse({1: 1.0})], 3, wanted) == [[]]
+            assert store.search_sparse("bm25", [weighted({1: 1.0})], 3, wanted) == [[]]
             assert (store.latest(3, wanted), store.sample(3, 0, wanted), store.count(wanted)) == ([], [], 0)
             assert (list(store.scan()), store.vectors("text", [1], wanted)) == ([], {})
-            store.put([_point(1)])
+            store.put([one_point(1)])
             assert store.search_dense("text", row[:0], 3, wanted) == []
             assert store.search_sparse("bm25", [], 3, wanted) == []
             assert store.vectors("text", [], wanted) == {}
             for k in (0, -1):
                 assert store.search_dense("text", row, k, wanted) == [[], []]
-                assert store.search_sparse("bm25", [_sparse({1: 1.0})], k, wanted) == [[]]
+                assert store.search_sparse("bm25", [weighted({1: 1.0})], k, wanted) == [[]]
                 assert (store.latest(k, wanted), store.sample(k, 0, wanted)) == ([], [])
             assert _ids(store.search_dense("text", row, 50, wanted)[0]) == [1]
 
     def test_unknown_names_and_empty_queries_find_nothing(self, tmp_path: Path) -> None:
         wanted = Filter(Scope("acme"))
-        with self._opened(tmp_path, [_point(1)]) as store:
+        with self._opened(tmp_path, [one_point(1)]) as store:
             assert store.search_dense("nobody", np.ones((1, 3), dtype=np.float32), 3, wanted) == [[]]
-            assert store.search_sparse("nobody", [_sparse({1: 1.0})], 3, wanted) == [[]]
+            assert store.search_sparse("nobody", [weighted({1: 1.0})], 3, wanted) == [[]]
             assert store.vectors("nobody", [1], wanted) == {}
-            assert store.search_sparse("bm25", [_sparse({}), _sparse({1: 0.0}), _sparse({99: 1.0})], 3, wanted) == [[], [], []]
-            assert store.search_sparse("tags", [_sparse({1: 1.0})], 3, wanted) == [[]]
+            assert store.search_sparse("bm25", [weighted({}), weighted({1: 0.0}), weighted({99: 1.0})], 3, wanted) == [[], [], []]
+            assert store.search_sparse("tags", [weighted({1: 1.0})], 3, wanted) == [[]]
             with pytest.raises(InvalidInput):
                 store.search_dense("text", np.ones((1, 3), dtype=np.float32), 3, wanted)
 
@@ -343,14 +225,14 @@ class StoreSuite:
     def test_written_as_one_read_as_another(self, tmp_path: Path) -> None:
         """The canary: one point a scope; every reader sees its own and the wider ones, through every way of reading."""
         owners = {id: Scope.parse(text) for id, text in enumerate(SCOPES, start=1)}
-        with self._opened(tmp_path, [_point(id, str(owner)) for id, owner in owners.items()]) as store:
+        with self._opened(tmp_path, [one_point(id, str(owner)) for id, owner in owners.items()]) as store:
             readers = [*owners.values(), Scope("stranger"), Scope("acme", "ann", "s3"), Scope("beta"), Scope("acme", "stranger", "s1")]
             for reader in readers:
                 allowed = sorted(id for id, owner in owners.items() if reader.sees(owner))
                 wanted = Filter(reader)
                 reads = {
                     "search_dense": _ids(store.search_dense("text", np.ones((1, 8), dtype=np.float32), 99, wanted)[0]),
-                    "search_sparse": _ids(store.search_sparse("bm25", [_sparse({1: 1.0})], 99, wanted)[0]),
+                    "search_sparse": _ids(store.search_sparse("bm25", [weighted({1: 1.0})], 99, wanted)[0]),
                     "latest": _ids(store.latest(99, wanted)),
                     "sample": store.sample(99, 3, wanted),
                     "vectors": list(store.vectors("text", list(owners), wanted)),
@@ -374,7 +256,7 @@ class StoreSuite:
                 _assert_equal(store, reference, Filter(Scope.parse(scope), at=150.0), k=10)
 
     def test_a_closed_store_says_so(self, tmp_path: Path) -> None:
-        with self._opened(tmp_path, [_point(1)]) as store:
+        with self._opened(tmp_path, [one_point(1)]) as store:
             store.close()
             with pytest.raises(BowerbirdError, match="closed"):
                 store.count(Filter(Scope("acme")))
@@ -399,12 +281,12 @@ class StoreSuite:
                 if any(id % 2 for id in found):
                     failures.append(f"saw {found}")
 
-        with self._opened(tmp_path, [_point(2, "acme")]) as store:
+        with self._opened(tmp_path, [one_point(2, "acme")]) as store:
             threads = [threading.Thread(target=read, args=(store,)) for _ in range(3)]
             for thread in threads:
                 thread.start()
             for start in range(0, 100, 10):
-                store.put([_point(i, "acme/ann" if i % 2 == 0 else "acme/bob") for i in range(start + 1, start + 21)])
+                store.put([one_point(i, "acme/ann" if i % 2 == 0 else "acme/bob") for i in range(start + 1, start + 21)])
                 store.delete([start + 1, start + 2])
             done.set()
             for thread in threads:
@@ -428,10 +310,10 @@ def _assert_equal(store: Store, reference: ReferenceStore, wanted: Filter, k: in
     rng = np.random.default_rng(5)
     assert store.count(wanted) == reference.count(wanted), wanted
     for name, dim in DENSE.items():
-        queries = np.stack([_unit(rng, dim) for _ in range(2)])
+        queries = np.stack([unit(rng, dim) for _ in range(2)])
         everything = reference.search_dense(name, queries, 10_000, wanted)
         _assert_best(store.search_dense(name, queries, k, wanted), everything, k, f"search_dense {name} {wanted}")
-    terms = [ANYTHING, _sparse({3: 1.0, 17: 2.5})]
+    terms = [ANYTHING, weighted({3: 1.0, 17: 2.5})]
     everything = reference.search_sparse("bm25", terms, 10_000, wanted)
     _assert_best(store.search_sparse("bm25", terms, k, wanted), everything, k, f"search_sparse {wanted}")
     asked = [id for id, _ in reference.scan()][::3]
