@@ -39,9 +39,10 @@ _STOP_WORDS = (
     "during each for from had has have having he her here hers him his how i if in into is it its itself just me more most "
     "my no nor not of off on once only or other our ours out over own same she should so some such than that the their "
     "theirs them then there these they this those through to too under until up very was we were what when where which "
-    "while who whom why will with would you your yours s t d ll re ve m don"
+    "while who whom why will with would you your yours"
 )
 _STOP = frozenset(_STOP_WORDS.split())
+_CLITICS = frozenset(("s", "t", "d", "m", "ll", "re", "ve"))  # after an apostrophe; elsewhere, as in "vitamin D", they are words
 _LONGEST = 64  # characters of a word; a longer one (base64, a hash) is kept whole, without stemming
 _CACHED = 200_000  # words whose terms are remembered, about 40 MB when full
 _VERSION = 1  # part of the id: raise it when a change here changes vectors
@@ -140,7 +141,9 @@ class BM25Encoder:
     def _identifier(self, word: str) -> list[str]:
         """`getUser.first_name` → getuser.first_name, get, user, first, name (stemmed); a plain word → its stem."""
         terms: list[str] = []
-        for whole in re.split("['’]", word):
+        for place, whole in enumerate(re.split("['’]", word)):
+            if place and whole.casefold() in _CLITICS:
+                continue
             whole = whole.strip("_.")
             parts = [part for dotted in re.split(r"[._]+", whole) for part in _camel(dotted)]
             if len(parts) > 1:
