@@ -68,7 +68,7 @@ def without(text: str, drop: Callable[[str, int], bool], known: Collection[str])
         low, high = group.start, group.end
         new = "".join(f"[{number}]" for number in kept)
         if not new:  # the space before a mark goes with it; at the beginning of a line, the space after it
-            while low > at and text[low - 1] in " \t":
+            while low > at and text[low - 1] in " \t" and text[high : high + 1] not in ("[", "【"):
                 low -= 1
             if low == 0 or text[low - 1] == "\n":
                 while text[high : high + 1] in (" ", "\t"):
