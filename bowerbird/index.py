@@ -29,6 +29,7 @@ Progress = Callable[[str, int, int], None]  # what is being done, how much is do
 OpenStore = Callable[[Path, Mapping[str, int], Sequence[str]], Store]
 
 _BATCH = 256
+_DUE = 10_000  # exact search over as many points takes a few milliseconds
 _LONGEST_FILTER = 256  # longer strings are text, not something to filter by
 
 
@@ -40,6 +41,7 @@ class _State:
     dense: str | None = None
     dim: int = 0
     sparse: str | None = None
+    unoptimized: int = 0  # points put since the store last built its search structures
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ class Index:
         return self._catalog.newest_change() - self._state.seq
 
     @property
+    def opened(self) -> bool:
+        """Whether the store is open."""
+        return self._store is not None
+
+    @property
     def applied(self) -> int:
         """Number of the last change that was applied."""
         return self._state.seq
@@ -148,7 +155,7 @@ class Index:
             store.put(self._points(list(current.values())))
             store.delete([id for id in ids if id not in current])
             store.flush()
-            self._write_state(replace(self._state, seq=listed[-1][0]))
+            self._write_state(replace(self._state, seq=listed[-1][0], unoptimized=self._state.unoptimized + len(current)))
             done += len(listed)
             if progress:
                 progress("indexing", done, total)
@@ -168,7 +175,7 @@ class Index:
                 progress("indexing", done, total)
         store.delete([id for id, _ in list(store.scan()) if id not in kept])
         store.flush()
-        self._write_state(replace(self._state, seq=newest))
+        self._write_state(replace(self._state, seq=newest, unoptimized=done))
         return done + self._apply(store, self._catalog.newest_change(), None, progress)
 
     def rebuild(self, progress: Progress | None = None) -> int:
@@ -215,10 +222,16 @@ class Index:
                         stale.append(record.id)
             return Difference(tuple(missing), tuple(held), tuple(stale), self._catalog.newest_change() - self._state.seq)
 
+    @property
+    def due(self) -> bool:
+        """Whether so much is new that `optimize` would make searches clearly faster."""
+        return self._state.unoptimized >= _DUE
+
     def optimize(self) -> None:
-        """Build the store's fast search structures."""
+        """Build the store's fast search structures. The embedded store stops every thread of this process meanwhile."""
         with self._lock:
             self.store.optimize()
+            self._write_state(replace(self._state, unoptimized=0))
 
     def close(self) -> None:
         """Give the store back, so that another process may hold it."""
@@ -255,7 +268,7 @@ class Index:
                 kind=record.kind,
                 hash=fingerprint(record),
                 created=record.created,
-                valid_from=record.valid_from,
+                valid_from=record.starts,
                 valid_to=record.ends,
                 dense={encoder.id: vector} if encoder is not None else {},
                 sparse={sparse.id: term},
@@ -289,7 +302,7 @@ class Index:
 
 def fingerprint(record: Record) -> str:
     """What a store keeps to tell whether its point is of this version and this validity."""
-    content = f"{record.hash}:{record.version}:{record.ends}"
+    content = f"{record.hash}:{record.version}:{record.starts}:{record.ends}"
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 

@@ -85,7 +85,7 @@ def _tool(record: Record) -> str:
 
 
 def _user(record: Record) -> str:
-    lines = [record.text] if record.text else []
+    lines = [line for line in (record.fields.get("name"), record.text) if line and (line == record.text or line not in record.text)]
     for name, value in (record.fields.get("profile") or {}).items():
         lines.append(f"{name}: {value}")
     history = record.fields.get("history") or []
@@ -255,8 +255,9 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 @functools.lru_cache(maxsize=4096)
 def _near(name: str, known: tuple[str, ...]) -> str | None:
     """Kept, since every row of a table has the same columns: comparing them anew took half of the time of reading a row."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-    return near[0] if near else None
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    # "pages" beside "page" is a name of its own; "titel" beside "title" is a slip.
+    return near[0] if near and near[0] not in name and name not in near[0] else None
 
 
 def checked_fields(row: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:

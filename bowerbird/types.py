@@ -133,7 +133,7 @@ class Record:
     `key` is the client's stable name for it inside `scope`; adding the same key again makes a new version.
     `supersedes` names keys of the same scope that this record replaces: they are hidden from then on and stay in the
     history. `version`, `created`, `source`, `superseded` (since when) and `superseded_by` (which key) are given by the
-    catalog. A record is shown to a search at time t when valid_from <= t < ends.
+    catalog. A record is shown to a search at time t when starts <= t < ends.
     """
 
     key: str
@@ -155,6 +155,11 @@ class Record:
     def id(self) -> int:
         """63-bit number of (scope, key): the same in every store and after every rebuild."""
         return record_id(self.scope, self.key)
+
+    @property
+    def starts(self) -> float:
+        """The moment from which it is shown: what replaces another record holds from when it was said, unless it says since when."""
+        return self.created if self.supersedes and self.valid_from == 0.0 else self.valid_from
 
     @property
     def ends(self) -> float:

@@ -118,6 +118,11 @@ class Catalog:
                 raise KindChanged(
                     f"{record.key!r} is kept as {old.kind!r} and cannot become {record.kind!r}: delete it first, or use another key."
                 )
+            if record.source and old.source and old.source != record.source:
+                raise InvalidInput(
+                    f"{record.key!r} is kept from {old.source} already. Give one of the two sources other keys, "
+                    f"or first drop the other: bowerbird delete --source {old.source!r}"
+                )
             if kind(record.kind).update == "merge":
                 record = replace(record, text=record.text or old.text, fields={**old.fields, **record.fields})
             # Adding a superseded record again by hand says that it holds once more; a source that merely repeats it does not.
@@ -217,7 +222,7 @@ class Catalog:
             for part in _parts(ids):
                 for row in connection.execute(self._lookup, {"ids": part}):
                     record = record_of(row)
-                    if record.scope in owners and (at is None or record.valid_from <= at < record.ends):
+                    if record.scope in owners and (at is None or record.starts <= at < record.ends):
                         found[row.id] = record
         return found
 
@@ -288,6 +293,12 @@ class Catalog:
             rows = connection.execute(select(sources.c.unit, sources.c.stamp).where(owned(sources, scope), sources.c.source == source))
             return {row.unit: row.stamp for row in rows}
 
+    def sources(self, scope: Scope) -> dict[str, int]:
+        """The sources of exactly this scope and how many units each has."""
+        query = select(sources.c.source, func.count()).where(owned(sources, scope)).group_by(sources.c.source)
+        with self._db.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def settle(self, scope: Scope, source: str, units: Sequence[Settled]) -> int:
         """Units that were read to their end: remove what they no longer produce and remember their stamps. How many were removed."""
         at = time.time()
@@ -355,8 +366,8 @@ class Catalog:
             connection.execute(delete(changes).where(changes.c.seq < upto))
             connection.execute(
                 upsert(meta)
-                .values(name="pruned", value=str(upto))
-                .on_conflict_do_update(index_elements=["name"], set_={"value": str(upto)})
+                .values(name="pruned", value=str(upto - 1))
+                .on_conflict_do_update(index_elements=["name"], set_={"value": str(upto - 1)})
             )
 
     @staticmethod

@@ -79,4 +79,5 @@ def visible(table: Table, scope: Scope) -> ColumnElement[bool]:
 def valid(table: Table, at: float) -> ColumnElement[bool]:
     """Rows that are shown at that moment."""
     c = table.c
-    return and_(c.valid_from <= at, c.valid_to > at, or_(c.superseded.is_(None), c.superseded > at))
+    started = and_(c.valid_from <= at, or_(c.supersedes == "[]", c.valid_from != 0.0, c.created <= at))  # Record.starts
+    return and_(started, c.valid_to > at, or_(c.superseded.is_(None), c.superseded > at))

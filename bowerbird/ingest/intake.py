@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bowerbird.catalog import Catalog, Settled
-from bowerbird.errors import InvalidInput
+from bowerbird.errors import InvalidInput, MissingExtra
 from bowerbird.ingest.source import Failure, Source, Unit
 from bowerbird.kinds import checked
 from bowerbird.types import Record, Scope, replace
@@ -110,7 +110,7 @@ class _Intake:
                 self.waiting.append((record, read))
                 if len(self.waiting) >= _BATCH:
                     self._write()
-        except (InvalidInput, OSError) as error:
+        except (InvalidInput, MissingExtra, OSError) as error:
             self._fail(read, "", str(error))
             return False
         self.read.append(read)

@@ -143,11 +143,19 @@ def open_source(thing: Any, *, kind: str | None = None, format: str | None = Non
         items = list(thing)
         if items and all(callable(item) and not isinstance(item, Record) for item in items):
             return _from_value(items, kind, "callables", None)
-        return Values(lambda: (as_record(item, kind, f"item {number}") for number, item in enumerate(items)))
+        return Values(lambda: _each(items, kind))
     raise InvalidInput(
         f"{type(thing).__name__} {thing!r:.80} cannot be read into records. Give a path, a Record, a mapping with 'text' and 'kind', "
         "a list of those, a callable or a module."
     )
+
+
+def _each(items: Iterable[Any], kind: str | None) -> Iterator[Record | Failure]:
+    for number, item in enumerate(items):
+        try:
+            yield as_record(item, kind)
+        except InvalidInput as error:
+            yield Failure(f"item {number}", str(error))
 
 
 def _from_path(thing: str | Path, kind: str | None, format: str | None, mapping: Mapping[str, str] | None) -> Source:

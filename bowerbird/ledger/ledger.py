@@ -88,6 +88,23 @@ class Ledger:
         """The served event of a turn of this scope."""
         return next(self.events(scope, type="served", turn=id), None)
 
+    def last(self, scope: Scope) -> Event | None:
+        """The newest served event of exactly this scope."""
+        query = (
+            select(events)
+            .where(
+                events.c.tenant == scope.tenant,
+                events.c.user == (scope.user or ""),
+                events.c.session == (scope.session or ""),
+                events.c.type == "served",
+            )
+            .order_by(events.c.seq.desc())
+            .limit(1)
+        )
+        with self._db.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
+
     def events(
         self, scope: Scope, *, type: str | None = None, turn: str | None = None, after: int = 0, limit: int = 1000
     ) -> Iterator[Event]:
