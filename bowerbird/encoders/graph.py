@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,23 +92,32 @@ class Runner:
             return rows
         with self._compiling:
             compiled = self._throughput
-        queue = need("openvino", "openvino").AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-
-        def keep(request: Any, places: NDArray[np.intp]) -> None:
-            rows[places] = request.get_output_tensor(0).data
-
-        queue.set_callback(keep)
+        # Plain requests and not AsyncInferQueue, whose Python callbacks can wait for the interpreter lock that a
+        # destructor holds while it waits for them. Two for each core, so that a core never waits for the next batch.
+        requests = [compiled.create_infer_request() for _ in range(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
+        running: deque[tuple[Any, NDArray[np.intp]]] = deque()
         for start in range(0, len(texts), _WINDOW):
-            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts[start : start + _WINDOW])]
+            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts[start : start + _WINDOW]))]
             for places in _batches([len(ids) for ids in tokens]):
-                queue.start_async(self._feed([tokens[i] for i in places]), start + places)
-        queue.wait_all()
+                request = requests.pop() if requests else _collect(running, rows)
+                request.start_async(self._feed([tokens[i] for i in places]))
+                running.append((request, start + places))
+        while running:
+            _collect(running, rows)
         return rows
 
     def _feed(self, ids: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
         numbers = np.array(ids, dtype=np.int64)
         given = {"input_ids": numbers, "attention_mask": np.ones_like(numbers), "token_type_ids": np.zeros_like(numbers)}
         return {name: given[name] for name in self.graph.inputs}
+
+
+def _collect(running: deque[tuple[Any, NDArray[np.intp]]], rows: Vectors) -> Any:
+    """Wait for the oldest request, put its rows in their places, and return it for the next batch."""
+    request, places = running.popleft()
+    request.wait()
+    rows[places] = request.get_output_tensor(0).data
+    return request
 
 
 def _batches(lengths: Sequence[int]) -> list[NDArray[np.intp]]:
