@@ -7,7 +7,7 @@ backticks is code, never a mark. It does not know whether a mark is true.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from bowerbird.ingest.chunk.sentences import sentences
@@ -61,14 +61,14 @@ def without(text: str, drop: Callable[[str, int], bool], known: Collection[str])
     pieces: list[str] = []
     cuts: list[tuple[int, int, int]] = []  # (start, end, length of what stands there now)
     at = 0
-    for group in _groups(text, known):
-        kept = [number for number in group.numbers if not drop(f"[{number}]", group.start)]
+    groups = [(group, [number for number in group.numbers if not drop(f"[{number}]", group.start)]) for group in _groups(text, known)]
+    for place, (group, kept) in enumerate(groups):
         if len(kept) == len(group.numbers):
             continue
         low, high = group.start, group.end
         new = "".join(f"[{number}]" for number in kept)
         if not new:  # the space before a mark goes with it; at the beginning of a line, the space after it
-            while low > at and text[low - 1] in " \t" and text[high : high + 1] not in ("[", "【"):
+            while low > at and text[low - 1] in " \t" and not _another(groups[place:]):
                 low -= 1
             if low == 0 or text[low - 1] == "\n":
                 while text[high : high + 1] in (" ", "\t"):
@@ -90,6 +90,16 @@ def without(text: str, drop: Callable[[str, int], bool], known: Collection[str])
         return place + moved
 
     return "".join(pieces), now
+
+
+def _another(groups: Sequence[tuple[_Group, list[int]]]) -> bool:
+    """Whether a mark that stays follows the first one without a space between."""
+    end = groups[0][0].end
+    for group, kept in groups[1:]:
+        if group.start != end or kept:
+            return group.start == end
+        end = group.end
+    return False
 
 
 def _groups(text: str, known: Collection[str]) -> list[_Group]:
