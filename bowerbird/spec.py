@@ -53,8 +53,9 @@ def _syntax(text: str) -> ast.expr:
     return body
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 200 else f"{text[:200]}…")
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 200 else f"{shown[:200]}…"
 
 
 def _stage(node: ast.expr, text: str) -> Stage:
@@ -81,6 +82,8 @@ def _build(name: str, args: list[ast.expr], keywords: list[ast.keyword], text: s
             raise SpecError(f"Spec {_short(text)}: '**' has no place in {name}(...).")
         if keyword.arg not in given:
             raise UnknownName(f"setting of {name}", keyword.arg, given)
+        if keyword.arg in chosen:
+            raise SpecError(f"Spec {_short(text)}: {name} is given {keyword.arg} twice.")
         chosen[keyword.arg] = _value(name, given[keyword.arg], keyword.value)
     if issubclass(cls, Fuse):
         arms = tuple(_stage(arg, text) for arg in args)
@@ -105,10 +108,10 @@ def _value(stage: str, field: Field[Any], node: ast.expr) -> Any:
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
     except OverflowError as error:
-        raise InvalidInput(f"{stage}: {field.name}={_short(str(value))} is too large.") from error
+        raise InvalidInput(f"{stage}: {field.name}={_short(value)} is too large.") from error
     if default is not None and default is not MISSING and type(value) is not type(default):
         raise InvalidInput(
-            f"{stage}: {field.name} takes {type(default).__name__} (default {default!r}); got {type(value).__name__} {_short(repr(value))}."
+            f"{stage}: {field.name} takes {type(default).__name__} (default {default!r}); got {type(value).__name__} {_short(value)}."
         )
     return value
 
@@ -142,6 +145,8 @@ def _combinator(name: str, args: list[ast.expr], keywords: list[ast.keyword], te
         raise SpecError(f"Spec {_short(text)}: loop takes one stage and settings: loop(body, times=3, until=gate).")
     times, until = 2, None
     for keyword in keywords:
+        if sum(other.arg == keyword.arg for other in keywords) > 1:
+            raise SpecError(f"Spec {_short(text)}: loop is given {keyword.arg} twice.")
         if keyword.arg == "times":
             times = _literal("loop: times", keyword.value)
         elif keyword.arg == "until":
