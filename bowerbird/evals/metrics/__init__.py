@@ -1,0 +1,1 @@
+"""Measures: declared with name, direction and what they need."""

@@ -1,0 +1,3 @@
+"""Tasks: name -> "module:TASK". One file a dataset."""
+
+TABLE: dict[str, str] = {}
