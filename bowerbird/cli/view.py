@@ -1,0 +1,212 @@
+"""What people see: tables of hits and records, contexts with the reason for every line, answers with what bears them out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bowerbird.cli.call import clean
+from bowerbird.types import FOREVER, Block, Citation, Context, Hit, LeftOut, Record, Turn
+
+__all__ = ["answered", "assembled", "day", "listed", "pairs", "record", "snippet", "table"]
+
+_LEFT_OUT = 3  # shown one by one
+
+
+def table(*columns: str, right: Sequence[str] = (), wrap: Sequence[str] = ()) -> Table:
+    """An empty table. `right`: columns of numbers; `wrap`: columns that take what room is left."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in columns:
+        loose = name in wrap
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, ratio=1 if loose else None)
+    return made
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> Table:
+    """Names and what they are, in two columns."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column()
+    for name, value in rows:
+        grid.add_row(clean(name), clean(str(value)))
+    return grid
+
+
+def snippet(text: str, most: int = 110) -> str:
+    """The beginning of `text` on one line."""
+    line = re.sub(r"\s+", " ", text[: 4 * most]).strip()
+    return clean(line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1].rstrip()}…")
+
+
+def day(seconds: float | None) -> str:
+    """A moment as people write it, UTC; "—" where there is none."""
+    if seconds is None or seconds <= 0 or seconds >= FOREVER:
+        return "—"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+# --- hits and records -------------------------------------------------------------------------------------------------
+
+
+def found(hits: Sequence[Hit]) -> Table:
+    """Hits with rank, the score of every stage, kind, key and how they begin."""
+    names = _stages(hits)
+    made = table("#", "kind", "key", *names, "text", right=("#", *names), wrap=("text",))
+    for rank, hit in enumerate(hits, 1):
+        known = _known(hit)
+        made.add_row(str(rank), known.kind, clean(known.key), *_scores(hit, names), snippet(hit.text or _fields(known)))
+    return made
+
+
+def listed(records: Sequence[Record]) -> Table:
+    """Records by key."""
+    made = table("kind", "key", "v", "since", "text", right=("v",), wrap=("text",))
+    for record in records:
+        gone = record.superseded is not None
+        text = Text(snippet(record.text or _fields(record)), style="dim" if gone else "")
+        made.add_row(record.kind, Text(clean(record.key), style="dim" if gone else ""), str(record.version), day(record.created), text)
+    return made
+
+
+def record(record: Record) -> Iterator[RenderableType]:
+    """All of one record."""
+    yield Text(f"{clean(record.name)} · {record.kind}", style="bold")
+    rows: list[tuple[str, object]] = [("scope", record.scope), ("trust", record.trust), ("since", day(record.created))]
+    if record.valid_from > 0 or record.valid_to < FOREVER:
+        rows.append(("valid", f"{day(record.valid_from)} to {day(record.valid_to)}"))
+    if record.supersedes:
+        rows.append(("supersedes", ", ".join(record.supersedes)))
+    if record.superseded is not None:
+        rows.append(("superseded", f"{day(record.superseded)} by {record.superseded_by}"))
+    if record.source:
+        rows.append(("source", record.source))
+    rows += [(f"  {name}", value) for name, value in record.fields.items()]
+    yield pairs(rows)
+    if record.text:
+        yield Padding(clean(record.text), (1, 0, 0, 0))
+
+
+# --- contexts and answers ---------------------------------------------------------------------------------------------
+
+
+def assembled(turn: Turn) -> Iterator[RenderableType]:
+    """The context of a turn: each block with where it is from, every stage's score, its tokens and why; and what was left out."""
+    if turn.decision is not None and not turn.decision.retrieve:
+        yield Text(f"Nothing was looked up: {clean(turn.decision.why)}", style="yellow")
+    context = turn.context
+    if context is None:
+        yield Text("This pipeline composes no context.", style="yellow")
+        return
+    if context.blocks:
+        yield _blocks(context.blocks)
+    for left in context.left_out[:_LEFT_OUT]:
+        yield Text(f"  left out: {_left(left)}", style="dim")
+    if len(context.left_out) > _LEFT_OUT:
+        yield Text(f"  left out: {len(context.left_out) - _LEFT_OUT} more (all of them with --json)", style="dim")
+    yield Text(f"  {_sums(context)}", style="green")
+
+
+def _blocks(blocks: Sequence[Block]) -> Table:
+    names = _stages([block.hit for block in blocks])
+    made = table("", "kind", "key and text", *names, "tokens", "why", right=(*names, "tokens"), wrap=("key and text", "why"))
+    for block in blocks:
+        known = _known(block.hit)
+        what = Text(clean(known.name), style="cyan")
+        origin = _origin(known)
+        if origin:
+            what.append(f"  {clean(origin)}", style="dim")
+        what.append(f"\n{snippet(block.hit.text or _fields(known), 90)}", style="default")
+        mark = f"{block.mark}{' pinned' if block.pinned else ''}"
+        made.add_row(mark, known.kind, what, *_scores(block.hit, names), f"{block.tokens:,}", clean(block.why))
+    return made
+
+
+def answered(turn: Turn) -> Iterator[RenderableType]:
+    """The answer, what bears it out, and how many citations did not hold."""
+    answer = turn.answer
+    if answer is None:
+        yield Text("This pipeline writes no answer.", style="yellow")
+        return
+    if answer.text:
+        yield Padding(clean(answer.text), (1, 2))
+    if answer.abstained:
+        yield Text("Nothing kept here bears on this question.", style="yellow")
+    if answer.citations:
+        made = table("", "record", "characters", "support", "it says", right=("support",), wrap=("it says",))
+        for citation in answer.citations:
+            start, end = citation.record_span
+            made.add_row(
+                citation.mark,
+                clean(f"{citation.key}@{citation.version}"),
+                f"{start}–{end}",
+                f"{citation.support:.2f}",
+                _said(turn, citation),
+            )
+        yield made
+    if answer.dropped:
+        marks = ", ".join(dict.fromkeys(citation.mark for citation in answer.dropped))
+        yield Text(f"  {len(answer.dropped)} citation(s) dropped, the record does not say so: {marks}", style="yellow")
+    by = f"answered by {answer.model}" if answer.model else "taken from the records, no model"
+    yield Text(f"  {by} · turn {turn.id}", style="dim")
+
+
+def _said(turn: Turn, citation: Citation) -> str:
+    for block in turn.context.blocks if turn.context else ():
+        known = _known(block.hit)
+        if (known.key, known.version, block.mark) == (citation.key, citation.version, citation.mark):
+            return snippet(known.text[slice(*citation.record_span)] or block.text)
+    return ""
+
+
+def _sums(context: Context) -> str:
+    kept = context.prefix_tokens_kept
+    parts = [
+        f"{context.tokens:,} of {context.budget:,} tokens ({context.tokenizer})",
+        f"{len(context.blocks)} in, {len(context.left_out)} left out",
+    ]
+    if kept is not None:
+        parts.append(f"{kept:,} prefix tokens kept")
+    return " · ".join(parts)
+
+
+def _left(left: LeftOut) -> str:
+    known = left.hit.record
+    scores = ", ".join(f"{name} {_number(score)}" for name, score in left.hit.scores.items())
+    return clean(f"{f'{known.kind} {known.key}' if known else left.hit.id} ({scores}): {left.why}")
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _known(hit: Hit) -> Record:
+    return hit.record if hit.record is not None else Record(f"#{hit.id}", "?", "")
+
+
+def _origin(record: Record) -> str:
+    """Where a record came from, in few words."""
+    title = record.fields.get("path") or record.fields.get("title") or record.fields.get("module")
+    source = (record.source or "").partition(":")[0]
+    return " ".join(str(part) for part in (source, title) if part and str(part) not in record.key)
+
+
+def _stages(hits: Sequence[Hit]) -> list[str]:
+    return list(dict.fromkeys(name for hit in hits for name in hit.scores))
+
+
+def _scores(hit: Hit, names: Sequence[str]) -> list[str]:
+    return [_number(hit.scores[name]) if name in hit.scores else "·" for name in names]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def _fields(record: Record) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in record.fields.items())
