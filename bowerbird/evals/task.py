@@ -34,7 +34,7 @@ class DataAltered(BowerbirdError):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a dataset: path below the data folder, SHA-256 of its bytes as it lies there, and where it can be fetched ("" = by hand)."""
+    """One file of a dataset: path below the data folder, SHA-256 of its bytes there, and where to fetch it ("" = by hand)."""
 
     path: str
     sha256: str
@@ -124,7 +124,8 @@ class Task:
         if missing:
             names = ", ".join(file.path for file in missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             raise DataMissing(
-                f"Task {self.name!r} needs {names} below {root.resolve()}. Set BOWERBIRD_DATA to the folder that holds them (source: {self.source})."
+                f"Task {self.name!r} needs {names} below {root.resolve()}. "
+                f"Set BOWERBIRD_DATA to the folder that holds them (source: {self.source})."
             )
         return TaskData(root, self.files)
 
