@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError
 from bowerbird.stages.compose.budget import Budget
-from bowerbird.stages.read.extractive import Extractive
+from bowerbird.stages.read.extractive import NO_MODEL, Extractive
 from bowerbird.stages.read.llm import NOTHING_FOUND, ReadLLM
 from bowerbird.stages.read.marks import cited, without
 from bowerbird.testing.library import World, some_turns
@@ -131,6 +131,18 @@ def test_marks_of_nothing_are_dropped():
     assert done.trace[-1].info["unknown_marks"] == 1
 
 
+def test_an_answer_without_marks_gets_those_its_words_bear_out():
+    (done,) = answered("Bowerbirds eat figs. Owls hunt mice. They eat 13 figs a day.", turn(BLUE, FIGS))
+    assert done.answer.text == "Bowerbirds eat figs. [2] Owls hunt mice. They eat 13 figs a day."
+    assert [(one.mark, one.key) for one in done.answer.citations] == [("[2]", "figs")]
+    assert done.trace[-1].info["attributed"] == 1
+    (left,) = answered("Bowerbirds eat figs.", turn(BLUE, FIGS), attribute=False)
+    assert left.answer == Answer("Bowerbirds eat figs.", model="scripted")
+    (own,) = answered("Owls [1]. Bowerbirds eat figs.", turn(BLUE, FIGS))
+    assert own.answer.text == "Owls [1]. Bowerbirds eat figs."
+    assert "attributed" not in own.trace[-1].info
+
+
 def test_the_context_is_what_is_sent():
     llm = ScriptedLLM("ok")
     asked = turn(FIGS, history=(Message("user", "Hi"), Message("assistant", "Hello")))
@@ -248,6 +260,13 @@ def test_sentences_are_quoted_with_their_places():
 def test_a_question_that_shares_no_word_quotes_the_best_block():
     asked = replace(turn(BLUE, FIGS), query="¿Qué?")
     assert Extractive()([asked])[0].answer.text == "Satin bowerbirds collect blue things. [1]"
+
+
+def test_extractive_leaves_weak_sentences_and_says_when_it_has_nothing_to_quote():
+    asked = replace(turn(BLUE, FIGS), query="Do bowerbirds eat figs?")
+    assert Extractive()([asked])[0].answer.text == "Bowerbirds eat 12 figs a day. [2]"
+    chat = Extractive()([turn(decision=Decision(False, "small talk"))])[0].answer
+    assert (chat.text, chat.abstained) == (NO_MODEL, True)
 
 
 def test_extractive_abstains_and_makes_text_harmless():

@@ -20,8 +20,9 @@ from bowerbird.stages.read.llm import abstained
 from bowerbird.stages.words import words
 from bowerbird.types import Answer, Block, Citation, Turn
 
-__all__ = ["Extractive"]
+__all__ = ["NO_MODEL", "Extractive"]
 
+NO_MODEL = "I can only quote what I keep, and there is nothing to quote here: no language model is set up to talk with."
 _MOST_CHARACTERS = 20_000
 _LONGEST_SENTENCE = 600
 
@@ -30,8 +31,9 @@ _LONGEST_SENTENCE = 600
 class Extractive(Read):
     """Up to `sentences` sentences from the first `blocks` blocks, in the order of the context.
 
-    A sentence scores the sum of the rareness (among these sentences) of the question's words it has, a block's place breaks
-    ties; where none shares a word, the first sentence of the first block is quoted. Costs no model call.
+    A sentence scores the sum of the rareness (among these sentences) of the question's words it has, its place breaks ties, and one
+    that scores below half of the best is not quoted; where none shares a word, the first sentence of the first block is. Costs no
+    model call.
     """
 
     name: ClassVar[str] = "extractive"
@@ -48,7 +50,7 @@ class Extractive(Read):
 
     def _quoted(self, turn: Turn) -> tuple[Answer, Mapping[str, Any]]:
         if turn.context is None or not turn.context.blocks:
-            return Answer("", abstained=True), {"abstained": "there is no context to quote from"}
+            return Answer(NO_MODEL, abstained=True), {"abstained": "there is no context to quote from"}
         found = [place for block in turn.context.blocks[: self.blocks] for place in _places(block)]
         if not found:
             return Answer("", abstained=True), {"abstained": "the records have no text to quote from"}
@@ -58,7 +60,8 @@ class Extractive(Read):
         wanted = asked.stems | asked.numbers
         scores = [sum(math.log(1 + len(each) / common[stem]) for stem in wanted & (one.stems | one.numbers)) for one in each]
         order = sorted(range(len(found)), key=lambda i: (-scores[i], i))
-        best = sorted([i for i in order if scores[i] > 0][: self.sentences] or [0])
+        worth = [i for i in order if 0 < scores[i] >= scores[order[0]] / 2]  # one that says half as much adds noise
+        best = sorted(worth[: self.sentences] or [0])
         return _joined([found[i] for i in best]), {"sentences": len(best), "from": len(found)}
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError
 from bowerbird.ports import LLM, Completion, Prompt, Streams
 from bowerbird.stage import Read, part
+from bowerbird.stages.read.attribute import attributed
 from bowerbird.stages.read.marks import cited
 from bowerbird.stages.read.quote import citation, nowhere
 from bowerbird.types import Answer, Message, Turn
@@ -26,7 +27,8 @@ _FEW_FAILURES = 2  # turns in a row that may fail before the rest of a batch is 
 
 @dataclass(frozen=True)
 class ReadLLM(Read):
-    """One call for the batch. `max_tokens` and `temperature` go to the model.
+    """One call for the batch. `max_tokens` and `temperature` go to the model. `attribute`: an answer without a single mark, as
+    small models write them, gets marks by its words (`attribute.py`).
 
     A turn whose context has no blocks although retrieval was wanted abstains, with no call; one whose gate said no, or whose
     budget is 0, is answered without context. What does not fit into the model's window is left away: oldest history first,
@@ -38,6 +40,7 @@ class ReadLLM(Read):
     waits: ClassVar[bool] = True
     max_tokens: int = 200
     temperature: float = 0.0
+    attribute: bool = True
     llm: LLM = part("llm")
 
     def __post_init__(self) -> None:
@@ -125,7 +128,7 @@ class ReadLLM(Read):
         return Prompt((*system, *history, Message("user", asked))), {"cut": cut} if cut else {}
 
     def _answer(self, turn: Turn, said: Completion) -> tuple[Answer, Mapping[str, Any]]:
-        info = {
+        info: dict[str, Any] = {
             "model": self.llm.name,
             "prompt_tokens": said.prompt_tokens,
             "completion_tokens": said.completion_tokens,
@@ -135,6 +138,9 @@ class ReadLLM(Read):
         text = said.text.strip()
         if not text:
             return Answer("", model=self.llm.name), {**info, "error": f"{self.llm.name} answered with nothing (finish: {said.finish})."}
+        blocks = turn.context.blocks if turn.context else ()
+        if self.attribute and blocks and not cited(text, [block.mark for block in blocks]):
+            text, info["attributed"] = attributed(text, blocks)
         answer = with_citations(turn, text, self.llm.name)
         return answer, {**info, "citations": len(answer.citations), "unknown_marks": len(answer.dropped)}
 
