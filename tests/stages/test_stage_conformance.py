@@ -33,6 +33,8 @@ SPECS = [
     "small_talk >> rrf(bm25(k=5), dense(k=5), top=4) >> cross_encoder(top=3) >> mmr",
     "branch(small_talk, rrf(keys, branch(always, bm25, none)), none)",
     "loop(bm25(k=3) >> mmr(top=2), times=3, until=never)",
+    "rrf(bm25, dense) >> cutoff(dense=0.2) >> budget(tokens=120) >> extractive >> citations",
+    "small_talk >> bm25 >> budget(tokens=120) >> llm >> citations",
     "rrf(loop(dense(k=2), until=always), bm25 >> mmr, dense >> mmr)",
 ]
 
