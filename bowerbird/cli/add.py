@@ -45,7 +45,8 @@ def add(
 ) -> Out:
     """Keep files, folders, lines from a pipe, or a text typed here.
 
-    Run again it updates what changed and removes what is gone. What can be read is kept; the rest is listed at the end with the reason, and the exit code is 1. A missing bower is made.
+    Run again it updates what changed and removes what is gone. What can be read is kept; the rest is listed at the end with
+    the reason, and the exit code is 1. A missing bower is made.
 
     \b
     Examples:

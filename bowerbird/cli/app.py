@@ -87,7 +87,7 @@ def main(args: Sequence[str] | None = None) -> None:
         code = app(given, prog_name="bowerbird", standalone_mode=False)
         sys.stdout.flush()
     except _USAGE as error:
-        said = str(getattr(error, "format_message", lambda: str(error))())
+        said = str(getattr(error, "format_message", error.__str__)())
         if not said:  # a command without arguments has shown its help
             sys.exit(2)
         context = getattr(error, "ctx", None)

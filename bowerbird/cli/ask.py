@@ -83,8 +83,8 @@ def ask(
 ) -> Out:
     """Answer from what is kept, with citations that were checked against the records.
 
-    Noted in the ledger. Without --llm (or BOWERBIRD_LLM) the answer is taken from the records word for word. Exit code 3: nothing relevant was
-    found; 6: the model failed, and the context is there all the same.
+    Noted in the ledger. Without --llm (or BOWERBIRD_LLM) the answer is taken from the records word for word. Exit code 3:
+    nothing relevant was found; 6: the model failed, and the context is there all the same.
 
     \b
     Examples:

@@ -131,7 +131,7 @@ class Call:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
-        with Progress(*columns, console=console) as bars:
+        with Progress(*columns, console=console, transient=True) as bars:
             task = bars.add_task(clean(what), total=total or None, count="")
 
             def heard(doing: str, done: int, of: int) -> None:

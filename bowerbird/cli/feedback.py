@@ -50,16 +50,21 @@ def feedback(
         raise InvalidInput("--better KEY and --than KEY belong together.")
     wanted = [*([] if last else ["the turn"]), *([] if better else ["a value (+1, -1, a number or a sentence)"])]
     if len(given) != len(wanted):
-        said = " and ".join(wanted) or "neither a turn nor a value"
-        raise InvalidInput(f"feedback takes {said} here; got {len(given)}: {' '.join(given) or 'nothing'}. See: bowerbird feedback --help")
+        takes = " and ".join(wanted) or "neither a turn nor a value"
+        raise InvalidInput(f"feedback takes {takes} here; got {len(given)}: {' '.join(given) or 'nothing'}. See: bowerbird feedback --help")
     if source not in get_args(_By):
         raise UnknownName("source of feedback", source, get_args(_By))
     value: float | str | tuple[str, str] = (better, than) if better and than else _value(given[-1])
     with call.engine() as engine:
         turn = _last(engine) if last else given[0]
         position = engine.feedback(turn, value, keys=key or (), source=cast(_By, source), note=note)
-    said = list(value) if isinstance(value, tuple) else value
-    data = {"turn": turn, "position": position, "value": said, "keys": key or [], "source": source}
+    data = {
+        "turn": turn,
+        "position": position,
+        "value": list(value) if isinstance(value, tuple) else value,
+        "keys": key or [],
+        "source": source,
+    }
 
     def shown() -> Iterable[RenderableType]:
         what = f"{better} better than {than}" if isinstance(value, tuple) else repr(value) if isinstance(value, str) else f"{value:+g}"

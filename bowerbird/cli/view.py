@@ -25,7 +25,8 @@ def table(*columns: str, right: Sequence[str] = (), wrap: Sequence[str] = ()) ->
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in columns:
         loose = name in wrap
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, ratio=1 if loose else None)
+        ratio = (2 if "text" in name else 1) if loose else None
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, ratio=ratio)
     return made
 
 
@@ -110,6 +111,10 @@ def assembled(turn: Turn) -> Iterator[RenderableType]:
         yield Text(f"  left out: {_left(left)}", style="dim")
     if len(context.left_out) > _LEFT_OUT:
         yield Text(f"  left out: {len(context.left_out) - _LEFT_OUT} more (all of them with --json)", style="dim")
+    for step in turn.trace:
+        before, after = step.info.get("from"), step.info.get("hits")
+        if step.role in ("rerank", "refine") and isinstance(before, int) and isinstance(after, int) and after < before:
+            yield Text(f"  left out: {before - after} of {before} found, by {clean(step.stage)}", style="dim")
     yield Text(f"  {_sums(context)}", style="green")
 
 
@@ -124,7 +129,8 @@ def _blocks(blocks: Sequence[Block]) -> Table:
             what.append(f"  {clean(origin)}", style="dim")
         what.append(f"\n{snippet(block.hit.text or _fields(known), 90)}", style="default")
         mark = f"{block.mark}{' pinned' if block.pinned else ''}"
-        made.add_row(mark, known.kind, what, *_scores(block.hit, names), f"{block.tokens:,}", clean(block.why))
+        why = re.sub(r" \([^()]*\)", "", block.why)  # the scores in brackets stand in the columns already
+        made.add_row(mark, known.kind, what, *_scores(block.hit, names), f"{block.tokens:,}", clean(why))
     return made
 
 
