@@ -87,10 +87,10 @@ class Engine:
         self.path = Path(path).expanduser()
         self.scope = None if scope is None else Scope.parse(scope)
         if not (self.path / "catalog.db").exists():
-            if not create:
-                raise NotFound(f"No bower at {str(self.path)!r}. Make one with: bowerbird init {self.path}")
             if self.path.exists() and not self.path.is_dir():
                 raise InvalidInput(f"{str(self.path)!r} is a file; a bower is a folder. Choose another name.")
+            if not create:
+                raise NotFound(f"No bower at {str(self.path)!r}. Make one with: bowerbird init {self.path}")
             self.path.mkdir(parents=True, exist_ok=True)
         self._encoder = encoders.choose(encoder) if isinstance(encoder, str) else encoder
         self._sparse: SparseEncoder = table.load("encoders", "bm25")()
@@ -304,7 +304,8 @@ class Engine:
         if use == "search":
             return "rrf(bm25, dense)" if dense else "bm25"
         found = "rrf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
-        augment = f"small_talk >> {found} >> cutoff >> budget"
+        # Without meanings to go by, fewer of the question's words must do, or most questions would find nothing.
+        augment = f"small_talk >> {found} >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
         if use == "augment":
             return augment
         return f"{augment} >> {'extractive' if self.llm is None else 'llm'} >> citations"
