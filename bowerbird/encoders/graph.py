@@ -55,7 +55,7 @@ class Runner:
     def __init__(self, made: Graph, precision: str) -> None:
         tokenizers = need("tokenizers", "openvino")
         self.graph = made
-        self._precision = precision
+        self.precision = precision
         self._core = need("openvino", "openvino").Core()
         self._tokenizer = tokenizers.Tokenizer.from_file(os.fspath(made.tokenizer))
         self._tokenizer.no_padding()
@@ -72,7 +72,7 @@ class Runner:
         return self._compile("THROUGHPUT")
 
     def _compile(self, hint: str) -> Any:
-        settings = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint}
+        settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": hint}
         return self._core.compile_model(os.fspath(self.graph.model), "CPU", settings)
 
     def one(self, text: str) -> Vectors:

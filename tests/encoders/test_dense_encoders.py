@@ -96,7 +96,7 @@ def test_auto_takes_bf16_only_where_it_was_measured_good(tiny, openvino_encoder,
         (source / "card.json").write_text(json.dumps(card | {"bf16": measured}))
     try:
         monkeypatch.setenv("BOWERBIRD_CACHE", str(tmp_path))
-        assert OpenVINOEncoder(str(tiny))._runner._precision == expected
+        assert OpenVINOEncoder(str(tiny))._runner.precision == expected
     finally:
         for source in folder.iterdir():
             source.rename(cache / "openvino" / source.name)
