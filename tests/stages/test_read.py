@@ -132,8 +132,8 @@ def test_marks_of_nothing_are_dropped():
 
 
 def test_an_answer_without_marks_gets_those_its_words_bear_out():
-    (done,) = answered("Bowerbirds eat figs. Owls hunt mice. They eat 13 figs a day.", turn(BLUE, FIGS))
-    assert done.answer.text == "Bowerbirds eat figs. [2] Owls hunt mice. They eat 13 figs a day."
+    (done,) = answered("Bowerbirds eat figs daily. Owls hunt mice. They eat 13 figs a day.", turn(BLUE, FIGS))
+    assert done.answer.text == "Bowerbirds eat figs daily. [2] Owls hunt mice. They eat 13 figs a day."
     assert [(one.mark, one.key) for one in done.answer.citations] == [("[2]", "figs")]
     assert done.trace[-1].info["attributed"] == 1
     (left,) = answered("Bowerbirds eat figs.", turn(BLUE, FIGS), attribute=False)

@@ -15,6 +15,7 @@ from bowerbird.types import Block, Hit, LeftOut, replace
 __all__ = ["Choice"]
 
 _USEFUL = 40  # tokens: a shorter piece of a long record is not worth its delimiters
+_TRIES = 4  # records of a turn that are tried to be shortened: each try is counted anew, as it hangs on the question
 _CRUMBS = 8  # tokens: with less than this left nothing more is tried
 
 
@@ -40,6 +41,7 @@ class Choice:
         self.ranks = {hit.id: rank for rank, hit in enumerate(hits, 1)}
         self.kept = {hit.id: block for hit in hits if (block := old.get((hit.id, record_of(hit).version))) is not None}
         self.twins = {contents.key(piece.hit): piece.hit for piece in pinned}
+        self.tries = _TRIES
         self.chosen: list[Piece] = []
         self.same: list[tuple[Hit, Hit]] = []
         self.why_not: dict[int, tuple[str, int]] = {}
@@ -126,8 +128,9 @@ class Choice:
 
     def _cut(self, hit: Hit, room: int) -> tuple[Hit, str, int] | None:
         """The hit with a shorter span, its content and size; None when no useful part fits into `room` tokens."""
-        if room < _USEFUL:
+        if room < _USEFUL or self.tries == 0:
             return None
+        self.tries -= 1
         record = record_of(hit)
         start, end = hit.span or (0, len(record.text))
         characters = min(int(room * self.contents.characters_a_token(hit)), MOST_CHARACTERS)
