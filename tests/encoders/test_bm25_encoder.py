@@ -149,7 +149,7 @@ def test_order_of_words_and_case_of_memory_do_not_matter(texts):
 
 
 def test_scifact_ndcg():
-    """nDCG@10 on the test split of BEIR's SciFact; Pyserini's multi-field BM25 has 0.665 there (BEIR, table 2)."""
+    """nDCG@10 on the test split of BEIR's SciFact; BEIR's own BM25 has 0.665 there (arXiv 2104.08663, table 2)."""
     folder = DATA / "knowledge" / "scifact" / "beir"
     if not folder.is_dir():
         pytest.skip(f"SciFact is not in {folder}; set BOWERBIRD_DATA")
