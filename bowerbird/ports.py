@@ -275,7 +275,9 @@ def capabilities(llm: object) -> tuple[str, ...]:
     """The names of what `llm` can do: completion, chat, streaming, log-likelihood, hidden states."""
     can = []
     if hasattr(llm, "complete"):
-        can += ["completion", "chat"]
+        can.append("completion")
+        if getattr(llm, "chat", True):  # a base model says False: messages reach it as plain text
+            can.append("chat")
     if isinstance(llm, Streams):
         can.append("streaming")
     if isinstance(llm, LogLikelihood):

@@ -107,6 +107,22 @@ def test_the_context_comes_back_when_the_model_is_down(tmp_path: Path) -> None:
         assert any("endpoint down" in str(step.info.get("error")) for step in turn.trace)
 
 
+def test_a_base_model_sees_the_words_of_the_records_alone(tmp_path: Path) -> None:
+    class Base(ScriptedLLM):
+        chat = False
+
+    llm = Base("Open Settings and choose Reset password.")
+    with bowerbird.open(tmp_path, "acme/ann", encoder=HashEncoder(), llm=llm) as bird:
+        bird.add(NOTES)
+        turn = bird.ask("How do I reset my password?", kinds="passage")
+        (prompt,) = llm.prompts
+        assert [message.role for message in prompt.messages] == ["user"]
+        assert "<data" not in prompt.messages[0].content
+        assert "open Settings and choose Reset password" in prompt.messages[0].content
+        assert turn.answer is not None
+        assert [c.key for c in turn.answer.citations] == ["reset"]
+
+
 def test_nothing_relevant_is_said_and_no_model_is_asked(tmp_path: Path) -> None:
     llm = ScriptedLLM("I made this up.")
     with bowerbird.open(tmp_path, "acme", encoder=HashEncoder(), llm=llm) as bird:

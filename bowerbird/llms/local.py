@@ -166,7 +166,7 @@ class LocalLLM:
         """Tokens of each text as it stands, without those that the model puts around a prompt."""
         return [
             len(encoding.ids)
-            for encoding in self._part("tokenizer").encode_batch([whole(text) for text in texts], add_special_tokens=False)
+            for encoding in self._part("tokenizer").encode_batch_fast([whole(text) for text in texts], add_special_tokens=False)
         ]
 
     # --- tokens -------------------------------------------------------------------------------------------------------
@@ -240,6 +240,11 @@ class LocalLLM:
         added = self._part("tokenizer").get_added_tokens_decoder().values()
         words = sorted((token.content for token in added if token.special and len(token.content) > 1), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, words)) or r"(?!)")
+
+    @property
+    def chat(self) -> bool:
+        """Whether the model was trained to chat: it has a chat template. A base model gets messages as plain text."""
+        return bool(self._part("template"))
 
     def _read_template(self) -> bool:
         folder = self._part("folder")

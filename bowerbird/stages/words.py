@@ -13,7 +13,7 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 
-from bowerbird.ingest.chunk.sentences import sentences
+from bowerbird.sentences import sentences
 
 __all__ = ["Window", "Words", "best_window", "share", "words"]
 

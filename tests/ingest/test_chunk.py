@@ -13,8 +13,8 @@ from bowerbird.errors import InvalidInput
 from bowerbird.ingest.chunk import TABLE, Chunker
 from bowerbird.ingest.chunk.fixed import Fixed
 from bowerbird.ingest.chunk.sections import Sections
-from bowerbird.ingest.chunk.sentences import safe, sentences, size
 from bowerbird.ingest.document import Document, Draft, Section
+from bowerbird.sentences import safe, sentences, size
 
 PIECES = st.sampled_from(
     [*"abcdeXYZ 019.!?…,;:-*\"')(\n\n\n\t  \u3000\u2028\x0c。！検索éش؟🏽\u200d\u202e", "e\u0301", "👩‍👩‍👧", ". ", "\n\n"]

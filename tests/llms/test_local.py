@@ -94,8 +94,9 @@ class TestChat(LLMSuite):
         return chatty
 
 
-def test_declares_all_powers_and_its_name(base):
-    assert capabilities(base) == ("completion", "chat", "streaming", "log-likelihood", "hidden states")
+def test_declares_all_powers_and_its_name(base, chatty):
+    assert capabilities(base) == ("completion", "streaming", "log-likelihood", "hidden states")
+    assert capabilities(chatty) == ("completion", "chat", "streaming", "log-likelihood", "hidden states")
     assert base.name == "tiny-base"
     assert base.context_window == 128
 

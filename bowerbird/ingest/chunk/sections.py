@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from bowerbird.errors import InvalidInput
 from bowerbird.ingest.chunk import Chunk
-from bowerbird.ingest.chunk.sentences import PARAGRAPH, SENTENCE, WORD, safe, sentences, size, too_long
 from bowerbird.ingest.document import Document, Section
+from bowerbird.sentences import PARAGRAPH, SENTENCE, WORD, safe, sentences, size, too_long
 
 __all__ = ["Sections"]
 

@@ -6,7 +6,7 @@ text, so that citations stay exact.
 
 from __future__ import annotations
 
-from bowerbird.ingest.chunk.sentences import safe, sentences
+from bowerbird.sentences import safe, sentences
 from bowerbird.stages.words import share, words
 
 __all__ = ["MOST_CHARACTERS", "shortened"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput
-from bowerbird.ingest.chunk.sentences import sentences
 from bowerbird.kinds import kind
 from bowerbird.ports import Encoder
+from bowerbird.sentences import sentences
 from bowerbird.stage import Critique, part
 from bowerbird.stages.read.marks import cited, without
 from bowerbird.stages.read.quote import bare

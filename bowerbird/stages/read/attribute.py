@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bowerbird.ingest.chunk.sentences import sentences
+from bowerbird.sentences import sentences
 from bowerbird.stages.words import best_window, words
 from bowerbird.types import Block
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput
-from bowerbird.ingest.chunk.sentences import sentences as split
+from bowerbird.sentences import sentences as split
 from bowerbird.stage import Read
 from bowerbird.stages.compose.delimiters import harmless
 from bowerbird.stages.read.llm import abstained

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError
-from bowerbird.ports import LLM, Completion, Prompt, Streams
+from bowerbird.ports import LLM, Completion, Prompt, Streams, capabilities
 from bowerbird.stage import Read, part
 from bowerbird.stages.read.attribute import attributed
 from bowerbird.stages.read.marks import cited
 from bowerbird.stages.read.quote import citation, nowhere
-from bowerbird.types import Answer, Message, Turn
+from bowerbird.types import Answer, Block, Message, Turn
 
 __all__ = ["NOTHING_FOUND", "ReadLLM", "abstained", "with_citations"]
 
@@ -99,12 +99,14 @@ class ReadLLM(Read):
     def _prompt(self, turn: Turn) -> tuple[Prompt, Mapping[str, Any]]:
         """The messages, cut to the window, and what of them was cut. Raises `LLMError` where the question alone is too long."""
         context = turn.context
+        chat = "chat" in capabilities(self.llm)
         if context is None or not context.blocks:
             system: tuple[Message, ...] = ()
             body: list[str] = []
         else:
-            system = (Message("system", context.prefix),) if context.prefix else ()
-            body = [block.text for block in context.blocks if not block.pinned]
+            # A base model follows no instruction and repeats what it sees most, so it is shown the records' words alone.
+            system = (Message("system", context.prefix),) if context.prefix and chat else ()
+            body = [block.text if chat else _inside(block) for block in context.blocks if not (block.pinned and chat)]
         history = list(turn.history)
         sizes = self.llm.count([message.content for message in (*system, *history)] + body + [turn.query])
         fixed = sum(sizes[: len(system)]) + sizes[-1] + _MESSAGE_TOKENS * (len(system) + 1)
@@ -146,6 +148,11 @@ class ReadLLM(Read):
 
     def _failed(self, error: LLMError) -> tuple[Answer, Mapping[str, Any]]:
         return Answer("", model=self.llm.name), {"model": self.llm.name, "error": str(error)}
+
+
+def _inside(block: Block) -> str:
+    """What stands between the delimiters of a block."""
+    return "\n".join(block.text.splitlines()[1:-1])
 
 
 def with_citations(turn: Turn, text: str, model: str | None) -> Answer:

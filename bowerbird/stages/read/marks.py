@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from bowerbird.ingest.chunk.sentences import sentences
+from bowerbird.sentences import sentences
 
 __all__ = ["Cited", "cited", "without"]
 
