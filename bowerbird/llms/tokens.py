@@ -73,7 +73,9 @@ class FileTokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without those that a model puts around a prompt."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast([whole(text) for text in texts], add_special_tokens=False)]
+        return [
+            len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast([whole(text) for text in texts], add_special_tokens=False)
+        ]
 
 
 def whole(text: str) -> str:
