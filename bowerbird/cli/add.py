@@ -63,6 +63,8 @@ def add(
         raise InvalidInput("Nothing to add: give files or folders, - for JSON lines from stdin, or --text TEXT.")
     if text is not None and (format or map):
         raise InvalidInput("--format and --map are for files; a text given with --text needs neither.")
+    if text is not None and kind is None:
+        raise InvalidInput("Say of which kind the text is: --kind memory, for example. All kinds: bowerbird methods")
     mapping = _mapping(map or ())
     reports: list[tuple[str, Report]] = []
     failed: list[tuple[str, str]] = []
@@ -71,7 +73,10 @@ def add(
     with call.engine(create=True) as engine:
         if text is not None:
             made = {"text": text, "kind": kind, "fields": _fields(kind, field or ()), **typed}
-            reports.append(("--text", engine.add({name: value for name, value in made.items() if value is not None})))
+            report = engine.add({name: value for name, value in made.items() if value is not None}, kind=kind)
+            if report.failed and not paths:
+                raise InvalidInput(report.failed[0].why)
+            reports.append(("--text", report))
         for path in paths or ():
             try:
                 reports.append((path, _one(call, engine, path, kind, format, mapping)))

@@ -92,7 +92,9 @@ def main(args: Sequence[str] | None = None) -> None:
             sys.exit(2)
         context = getattr(error, "ctx", None)
         path = getattr(context, "command_path", "bowerbird")
-        sys.exit(complain(error, as_json=as_json, debug=debug, code=2, message=f"{said} See: {path} --help"))
+        sys.exit(
+            complain(error, as_json=as_json, debug=debug, code=2, message=f"{said}{'' if said[-1] in '.?' else '.'} See: {path} --help")
+        )
     except typer.Abort:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
