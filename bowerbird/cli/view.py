@@ -142,7 +142,7 @@ def answered(turn: Turn) -> Iterator[RenderableType]:
         return
     if answer.text:
         yield Padding(clean(answer.text), (1, 2))
-    if answer.abstained:
+    elif answer.abstained:
         yield Text("Nothing kept here bears on this question.", style="yellow")
     if answer.citations:
         made = table("", "record", "characters", "support", "it says", right=("support",), wrap=("it says",))
@@ -159,7 +159,7 @@ def answered(turn: Turn) -> Iterator[RenderableType]:
     if answer.dropped:
         marks = ", ".join(dict.fromkeys(citation.mark for citation in answer.dropped))
         yield Text(f"  {len(answer.dropped)} citation(s) dropped, the record does not say so: {marks}", style="yellow")
-    by = f"answered by {answer.model}" if answer.model else "taken from the records, no model"
+    by = f"{'answered by' if answer.text else 'no answer from'} {answer.model}" if answer.model else "without a language model"
     yield Text(f"  {by} · turn {turn.id}", style="dim")
 
 
