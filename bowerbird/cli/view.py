@@ -26,7 +26,7 @@ def table(*columns: str, right: Sequence[str] = (), wrap: Sequence[str] = ()) ->
     for name in columns:
         loose = name in wrap
         ratio = (2 if "text" in name else 1) if loose else None
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, ratio=ratio)
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, ratio=ratio, overflow="fold")
     return made
 
 
@@ -105,8 +105,7 @@ def assembled(turn: Turn) -> Iterator[RenderableType]:
     if context is None:
         yield Text("This pipeline composes no context.", style="yellow")
         return
-    if context.blocks:
-        yield _blocks(context.blocks)
+    yield from _blocks(context.blocks)
     for left in context.left_out[:_LEFT_OUT]:
         yield Text(f"  left out: {_left(left)}", style="dim")
     if len(context.left_out) > _LEFT_OUT:
@@ -115,23 +114,23 @@ def assembled(turn: Turn) -> Iterator[RenderableType]:
         before, after = step.info.get("from"), step.info.get("hits")
         if step.role in ("rerank", "refine") and isinstance(before, int) and isinstance(after, int) and after < before:
             yield Text(f"  left out: {before - after} of {before} found, by {clean(step.stage)}", style="dim")
-    yield Text(f"  {_sums(context)}", style="green")
+    yield Text(f"  {_sums(context)}", style="bold")
 
 
-def _blocks(blocks: Sequence[Block]) -> Table:
-    names = _stages([block.hit for block in blocks])
-    made = table("", "kind", "key and text", *names, "tokens", "why", right=(*names, "tokens"), wrap=("key and text", "why"))
+def _blocks(blocks: Sequence[Block]) -> Iterator[RenderableType]:
+    # Lines rather than columns: keys, scores and reasons are to be read whole on a terminal of 80 columns.
     for block in blocks:
         known = _known(block.hit)
-        what = Text(clean(known.name), style="cyan")
+        head = Text(f"{block.mark}{' pinned' if block.pinned else ''} {known.kind} ", style="bold")
+        head.append(clean(known.name), style="cyan")
         origin = _origin(known)
         if origin:
-            what.append(f"  {clean(origin)}", style="dim")
-        what.append(f"\n{snippet(block.hit.text or _fields(known), 90)}", style="default")
-        mark = f"{block.mark}{' pinned' if block.pinned else ''}"
-        why = re.sub(r" \([^()]*\)", "", block.why)  # the scores in brackets stand in the columns already
-        made.add_row(mark, known.kind, what, *_scores(block.hit, names), f"{block.tokens:,}", clean(why))
-    return made
+            head.append(f"  {clean(origin)}", style="not bold dim")
+        yield head
+        scores = [f"{name} {_number(score)}" for name, score in block.hit.scores.items()]
+        why = re.sub(r" \([^()]*\)", "", block.why)  # the scores in brackets stand beside it already
+        yield Padding(Text(clean(" · ".join([*scores, f"{block.tokens:,} tokens", why])), style="green"), (0, 0, 0, 4))
+        yield Padding(snippet(block.hit.text or _fields(known), 140), (0, 0, 0, 4))
 
 
 def answered(turn: Turn) -> Iterator[RenderableType]:

@@ -164,7 +164,7 @@ def test_augment_shows_every_reason_and_pipes_bytes(bower: str) -> None:
     found = data("augment", question, "-b", bower)
     (block,) = [block for block in found["context"]["blocks"] if block["kind"] == "passage"]
     shown = run("augment", question, "-b", bower).stdout
-    for piece in ("bm25", "tokens", "why", "rank 1", f"{found['context']['budget']:,} tokens", "left out"):
+    for piece in ("bm25", "tokens", "rank 1", f"{found['context']['budget']:,} tokens", "left out"):
         assert piece in shown
     assert "blue tap" in block["shown"]
     messages = json.loads(run("augment", question, "-b", bower, "--messages").stdout)

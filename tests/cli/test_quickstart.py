@@ -27,7 +27,7 @@ def test_it_shows_every_question_with_its_context_and_what_comes_next(first: tup
     bower, shown = first
     for asked in questions():
         assert asked.question in shown
-    for piece in ("bm25", "tokens", "why", "left out", "What to type next", f"BOWERBIRD_BOWER={bower}", "bowerbird feedback "):
+    for piece in ("bm25", "tokens", "rank 1 by bm25", "left out", "What to type next", f"BOWERBIRD_BOWER={bower}", "bowerbird feedback "):
         assert piece in shown
 
 
