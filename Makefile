@@ -7,7 +7,7 @@ BOWER ?= quickstart.bower
 
 run: ## load this machine's Python documentation and a small household, ask a few questions
 	@scripts/setup $(VENV) openvino,weights
-	@$(BIN)/bowerbird --bower $(BOWER) quickstart
+	@$(BIN)/bowerbird quickstart --bower $(BOWER)
 
 test: setup ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
