@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import functools
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from report import data
 
-__all__ = ["SciFact", "ndcg", "scifact", "windows"]
+__all__ = ["SciFact", "ndcg", "scifact", "vectors", "windows"]
 
 # Prose of many sorts, so that BM25 has a vocabulary and filters cut across topics.
 _PROSE = (
@@ -81,6 +85,22 @@ def windows(n: int, words: int = 120, skip: str = "") -> list[str]:
     return made[:n]
 
 
+def vectors(texts: list[str], encoder: Any, cache: Path, block: int = 1_000) -> Any:
+    """(n, dim) float32 rows of `texts`; blocks are kept in `cache`, so that an encoding that was broken off goes on."""
+    cache.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for start in range(0, len(texts), block):
+        part = texts[start : start + block]
+        name = hashlib.blake2b("\0".join([encoder.id, *part]).encode(), digest_size=12).hexdigest()
+        path = cache / f"{name}.npy"
+        if not path.exists():
+            fresh = path.with_suffix(".tmp.npy")
+            np.save(fresh, encoder.encode(part))
+            fresh.replace(path)
+        rows.append(np.load(path))
+    return np.concatenate(rows)
+
+
 @functools.cache
 def _texts() -> tuple[tuple[str, list[str]], ...]:
     return tuple((name, tokens) for name, text in _read() if len(tokens := _WORD.findall(text)) >= 40)
@@ -89,9 +109,8 @@ def _texts() -> tuple[tuple[str, list[str]], ...]:
 def _read() -> Iterator[tuple[str, str]]:
     for pattern in _PROSE:
         for path in sorted(data().glob(pattern)):
-            opened = gzip.open(path, "rt", encoding="utf-8", errors="replace") if path.suffix == ".gz" else path.open(errors="replace")
-            with opened as file:
-                text = file.read()
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            text = content.decode("utf-8", "replace")
             name = str(path.relative_to(data()))
             if ".json" in path.name:
                 lines = text.splitlines() if text.lstrip().startswith("{") and "\n{" in text else [text]
@@ -111,13 +130,3 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _strings(inner)
-
-
-if __name__ == "__main__":
-    import time
-
-    began = time.perf_counter()
-    made = windows(100_000)
-    print(
-        f"{sum(len(tokens) for _, tokens in _texts()):,} words; {len(made):,} windows, {len(set(made)):,} distinct, {time.perf_counter() - began:.1f} s"
-    )

@@ -51,7 +51,7 @@ def child(folder: Path, first: int, size: int, batches: int, last: int) -> None:
     with bowerbird.open(folder, SCOPE, encoder=HashEncoder(), llm=None) as bird:
         for number in range(first, last):
             report = bird.add(batch(number, size, batches))
-            if report.failures or report.note:
+            if report.failures or bird.index.lag():
                 raise SystemExit(f"batch {number}: {report}")
             print(number, flush=True)
 
@@ -83,7 +83,10 @@ class Life:
             self.process.wait(max(0.0, self.began + after - time.perf_counter()))
         except subprocess.TimeoutExpired:
             os.kill(self.process.pid, signal.SIGKILL)
-        return self._ended() == -signal.SIGKILL
+        code = self._ended()
+        if code not in (0, -signal.SIGKILL):
+            raise SystemExit(f"The child ended by itself with {code}.")
+        return code != 0
 
     def finish(self) -> None:
         if self._ended() != 0:
