@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from bowerbird.catalog import Catalog, Version
 from bowerbird.database.database import Database
 from bowerbird.encoders import choose as encoders
 from bowerbird.errors import InvalidInput, NotFound, StoreBusy, UnknownName
+from bowerbird.flow import Chain
 from bowerbird.index import Difference, Index, Progress
 from bowerbird.ingest.intake import Report, take_in
 from bowerbird.ingest.source import open_source
@@ -31,9 +32,9 @@ from bowerbird.ledger import Ledger
 from bowerbird.llms import choose as llms
 from bowerbird.llms.tokens import EstimatedTokens
 from bowerbird.ports import LLM, Encoder, PairScorer, SparseEncoder, TokenCounter
-from bowerbird.stage import Stage, filled
+from bowerbird.stage import Stage, StreamsAnswers, filled
 from bowerbird.stores import choose as stores
-from bowerbird.types import Hit, Message, Outcome, Record, Scope, Turn, as_messages, when
+from bowerbird.types import Hit, Message, Outcome, Record, Scope, Step, Turn, as_messages, when
 
 __all__ = ["Engine", "Stats", "open"]
 
@@ -268,6 +269,39 @@ class Engine:
         turn = self._turn(query, scope, kinds, where, at, stale, keys, budget, conversation, history)
         return self._serve(turn, spec or self.spec("ask"))
 
+    def stream(
+        self,
+        query: str,
+        *,
+        budget: int | None = None,
+        kinds: str | Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        at: Any = None,
+        stale: bool = False,
+        keys: Sequence[str] = (),
+        history: Sequence[Message | Mapping[str, Any]] = (),
+        conversation: str = "",
+        spec: str | None = None,
+        scope: Scope | str | None = None,
+    ) -> Iterator[Step | str | Turn]:
+        """Like `ask`, as it happens: the `Step` of every stage, the answer in pieces of text, and last the finished `Turn`.
+
+        Pieces are what the model says; citations are checked after the last one, so `Turn.answer` may hold fewer marks.
+        """
+        turn = self._turn(query, scope, kinds, where, at, stale, keys, budget, conversation, history)
+        text = spec or self.spec("ask")
+        stage, (turn,) = self._prepared([turn], text)
+        for part in stage.stages if isinstance(stage, Chain) else (stage,):
+            known, start = len(turn.trace), time.perf_counter()
+            if isinstance(part, StreamsAnswers):
+                answer, info = yield from part.stream(turn)
+                step = Step(str(part), "read", time.perf_counter() - start, info)
+                turn = replace(turn, answer=answer, trace=(*turn.trace, step))
+            else:
+                (turn,) = part([turn])
+            yield from turn.trace[known:]
+        yield self._served(turn, text)
+
     def run(self, turns: Sequence[Turn], spec: str) -> Sequence[Turn]:
         """Run a batch of turns of your own through `spec`. Nothing is noted."""
         return self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec)
@@ -405,6 +439,11 @@ class Engine:
         )
 
     def _run(self, turns: Sequence[Turn], spec: str) -> Sequence[Turn]:
+        stage, ready = self._prepared(turns, spec)
+        return stage(ready)
+
+    def _prepared(self, turns: Sequence[Turn], spec: str) -> tuple[Stage, Sequence[Turn]]:
+        """The bound pipeline, over an index in step with the catalog, and the turns with the kinds that are there."""
         newest = self.catalog.newest_change()
         if newest > self.index.applied or not self.index.opened:
             self.index.sync(_CATCH_UP, wait=False)
@@ -413,10 +452,14 @@ class Engine:
         asked = [replace(turn, kinds=tuple(k for k in turn.kinds or present[turn.scope] if k in present[turn.scope])) for turn in turns]
         # A turn whose kinds hold nothing keeps them as asked, so that it finds nothing rather than everything.
         asked = [turn if turn.kinds else replace(turn, kinds=before.kinds) for turn, before in zip(asked, turns, strict=True)]
-        return stage(asked)
+        return stage, asked
 
     def _serve(self, turn: Turn, spec: str) -> Turn:
         (done,) = self._run([turn], spec)
+        return self._served(done, spec)
+
+    def _served(self, done: Turn, spec: str) -> Turn:
+        """Note the turn in the ledger, and remember its context for the conversation's next one."""
         self.ledger.served(done, spec)
         if done.conversation and done.context is not None:
             with self._lock:

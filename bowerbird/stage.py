@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from bowerbird.errors import BowerbirdError, CapabilityMissing, InvalidInput
 from bowerbird.ports import Filter, Library, capabilities
@@ -35,6 +35,7 @@ __all__ = [
     "Retrieve",
     "Rewrite",
     "Stage",
+    "StreamsAnswers",
     "default_of",
     "filled",
     "part",
@@ -419,6 +420,13 @@ class Read(Leaf):
 
     def run(self, turns: tuple[Turn, ...]) -> Noted:
         return [(replace(turn, answer=answer), info) for turn, (answer, info) in zip(turns, self.read(turns), strict=True)]
+
+
+@runtime_checkable
+class StreamsAnswers(Protocol):
+    """A reader that can say its answer piece by piece; what the generator returns is what `read` would give."""
+
+    def stream(self, turn: Turn) -> Generator[str, None, tuple[Answer, Mapping[str, Any]]]: ...
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,33 @@ def test_nothing_relevant_is_said_and_no_model_is_asked(tmp_path: Path) -> None:
         assert not llm.calls
 
 
+def test_an_answer_streams_with_its_steps_and_ends_as_a_turn(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Open Settings and choose Reset password [1]."] * 2)
+    with bowerbird.open(tmp_path, "acme", encoder=HashEncoder(), llm=llm) as bird:
+        bird.add(NOTES)
+        events = list(bird.stream("How do I reset my password?", kinds="passage"))
+        pieces = [event for event in events if isinstance(event, str)]
+        last = events[-1]
+        assert isinstance(last, bowerbird.Turn)
+        assert len(pieces) > 1
+        assert last.answer is not None
+        assert last.answer.text == "".join(pieces).strip()
+        assert [event for event in events if not isinstance(event, (str, bowerbird.Turn))] == list(last.trace)
+        whole = bird.ask("How do I reset my password?", kinds="passage")
+        assert whole.answer == last.answer
+        assert bird.ledger.turn(last.id, last.scope) is not None
+
+
+def test_a_stream_whose_model_fails_keeps_the_context(tmp_path: Path) -> None:
+    with bowerbird.open(tmp_path, "acme", encoder=HashEncoder(), llm=ScriptedLLM("", fail=LLMError("endpoint down"))) as bird:
+        bird.add(NOTES)
+        *_, last = bird.stream("How do I reset my password?")
+        assert isinstance(last, bowerbird.Turn)
+        assert last.context is not None
+        assert last.context.blocks
+        assert "endpoint down" in str(last.trace)
+
+
 def test_feedback_reaches_the_ledger(filled: Engine) -> None:
     turn = filled.augment("invoice")
     filled.feedback(turn, 1.0, keys="billing")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError
+from bowerbird.errors import InvalidInput, LLMError
+from bowerbird.ports import Completion
 from bowerbird.stages.compose.budget import Budget
 from bowerbird.stages.read.extractive import NO_MODEL, Extractive
 from bowerbird.stages.read.llm import NOTHING_FOUND, ReadLLM
@@ -233,10 +234,17 @@ def test_streaming():
     assert "".join(stage.stream(turn())) == NOTHING_FOUND
 
     class Mute:
-        name, context_window = "mute", 100
+        """A model that cannot stream: its answer comes as one piece."""
 
-    with pytest.raises(CapabilityMissing, match="mute gives whole answers"):
-        list(ReadLLM(llm=Mute()).stream(turn(FIGS)))
+        name, context_window = "mute", 8192
+
+        def count(self, texts):
+            return [len(text.split()) for text in texts]
+
+        def complete(self, prompts, *, max_tokens, temperature=0.0, stop=(), seed=0):
+            return [Completion("Figs [1].") for _ in prompts]
+
+    assert list(ReadLLM(llm=Mute()).stream(turn(FIGS))) == ["Figs [1]."]
 
 
 @pytest.mark.parametrize("given_settings", [{"max_tokens": 0}, {"max_tokens": 1.5}, {"temperature": -1.0}, {"temperature": float("nan")}])

@@ -6,11 +6,11 @@ nothing relevant was found it says so without asking the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError
+from bowerbird.errors import InvalidInput, LLMError
 from bowerbird.ports import LLM, Completion, Prompt, Streams, capabilities
 from bowerbird.stage import Read, part
 from bowerbird.stages.read.attribute import attributed
@@ -67,15 +67,23 @@ class ReadLLM(Read):
             done[i] = answer, {**info, **told}
         return [done[i] for i in range(len(turns))]
 
-    def stream(self, turn: Turn) -> Iterator[str]:
-        """The answer to one turn as it grows. Raises `LLMError` as the model does; needs a model that streams."""
-        said = abstained(turn)
-        if said is not None:
-            yield said[0].text
-            return
-        if not isinstance(self.llm, Streams):
-            raise CapabilityMissing(f"Stage {self} cannot stream: {getattr(self.llm, 'name', 'no model')} gives whole answers only.")
-        yield from self.llm.stream(self._prompt(turn)[0], max_tokens=self.max_tokens, temperature=self.temperature)
+    def stream(self, turn: Turn) -> Generator[str, None, tuple[Answer, Mapping[str, Any]]]:
+        """The answer to one turn as it grows, and at last what `read` gives for it. A model that cannot stream says it whole."""
+        if abstained(turn) is not None or not isinstance(self.llm, Streams):
+            ((answer, info),) = self.read([turn])
+            yield answer.text
+            return answer, info
+        text = ""
+        try:
+            prompt, cut = self._prompt(turn)
+            for piece in self.llm.stream(prompt, max_tokens=self.max_tokens, temperature=self.temperature):
+                text += piece
+                yield piece
+        except LLMError as error:
+            return self._failed(error)
+        sizes = self.llm.count([*(message.content for message in prompt.messages), text])
+        answer, info = self._answer(turn, Completion(text, sum(sizes[:-1]), sizes[-1]))
+        return answer, {**cut, **info}
 
     def _complete(self, prompts: Sequence[Prompt]) -> list[Completion | LLMError]:
         if not prompts:
