@@ -1,0 +1,296 @@
+"""100,000 passages in one bower: what `search` adds to the index's own work, `augment` end to end, memory, disk, opening.
+
+    python benchmarks/scale.py                      # vectors from a cheap stand-in, minutes
+    python benchmarks/scale.py --encoder real       # vectors from the default encoder: an hour or less of encoding, kept in --cache
+
+Passages are windows of 120 words of real prose: 70 % belong to the tenant, 20 % to the user who asks, 10 % to somebody else; a tenth has
+expired; `where` leaves half. Queries are runs of nine words from passages of the user. The stand-in projects words at random and weighs
+them by rarity (Arora et al. 2017, without the removed component), so near texts are near each other; for a single text it calls the real
+encoder as well and throws its vector away, so `augment` pays for real query encoding.
+
+Everything but building is measured in fresh processes. "bare" sends the very requests that the search before it made straight to the
+shard again; "over" is search, less encoding, less bare, query by query; in processor time of the calling thread as well, which other
+work on the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import pstats
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from corpora import vectors, windows
+from report import Report, megabytes, middle, p95, resident, spread
+
+import bowerbird
+from bowerbird.encoders.choose import choose
+from bowerbird.ports import Encoder, Vectors
+from bowerbird.types import Record
+
+WHERE = {"lang": "en"}
+OWNERS = ("acme",) * 7 + ("acme/ann",) * 2 + ("other/bob",)
+DAY = 86_400.0
+
+
+class Cheap:
+    """Random projections of words, weighed by rarity; a single text also costs what the real encoder takes for it."""
+
+    id, dim, instructed = "words-384", 384, False
+
+    def __init__(self, real: Encoder | None, often: Any) -> None:
+        self.real, self.rows = real, dict[str, Vectors]()
+        self.often, self.total = often, often.sum()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if len(texts) == 1 and self.real is not None:
+            self.real.encode(texts)
+        made = np.stack([sum((self._row(word) for word in text.lower().split()), np.zeros(384, np.float32)) for text in texts])
+        made[:, 0] += 1e-6
+        return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+    def _row(self, word: str) -> Vectors:
+        if word not in self.rows:
+            number = zlib.crc32(word.encode())
+            weight = 1e-3 / (1e-3 + self.often[number % 65_536] / self.total)
+            self.rows[word] = (weight * np.random.default_rng(number).standard_normal(384)).astype(np.float32)
+        return self.rows[word]
+
+
+def how_often(texts: Sequence[str]) -> Any:
+    """How often words occur, by a number of each word."""
+    counts = Counter(zlib.crc32(word.encode()) % 65_536 for text in texts for word in text.lower().split())
+    return np.array([counts[number] for number in range(65_536)])
+
+
+class Known:
+    """The real encoder, with the passages' vectors from a file."""
+
+    def __init__(self, real: Encoder, texts: Sequence[str], rows: Vectors) -> None:
+        self.id, self.dim, self.instructed, self.real = real.id, real.dim, real.instructed, real
+        self.known = dict(zip(texts, rows, strict=True))
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self.known[text] for text in texts]) if all(text in self.known for text in texts) else self.real.encode(texts)
+
+
+class Timed:
+    """Notes how long a part's calls take."""
+
+    def __init__(self, part: Any, calls: Sequence[str]) -> None:
+        self._part, self._calls, self.seconds, self.cpu = part, calls, 0.0, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if name not in self._calls:
+            return found
+
+        def timed(*given: Any) -> Any:
+            began, cpu = time.perf_counter(), time.thread_time()
+            try:
+                return found(*given)
+            finally:
+                self.seconds += time.perf_counter() - began
+                self.cpu += time.thread_time() - cpu
+
+        return timed
+
+
+class Recording:
+    """A shard that remembers the requests it gets."""
+
+    def __init__(self, shard: Any) -> None:
+        self._shard, self.requests = shard, list[Any]()
+
+    def query(self, request: Any) -> Any:
+        self.requests.append(request)
+        return self._shard.query(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shard, name)
+
+
+def build(folder: Path, texts: list[str], encoder: Encoder) -> dict[str, float]:
+    now, took = time.time(), {}
+    with bowerbird.open(folder, encoder=encoder, llm=None) as bird:
+        began = time.perf_counter()
+        for start in range(0, len(texts), 10_000):
+            for owner in sorted(set(OWNERS)):
+                mine = [i for i in range(start, min(start + 10_000, len(texts))) if OWNERS[i % 10] == owner]
+                bird.add([passage(i, texts[i], now) for i in mine], scope=owner)
+            print(f"  {min(start + 10_000, len(texts)):,} added, {time.perf_counter() - began:.0f} s, {resident():.0f} MB", flush=True)
+        took["add"] = time.perf_counter() - began
+        began = time.perf_counter()
+        bird.optimize()
+        took["optimize"] = time.perf_counter() - began
+        took["most"] = resident("VmHWM")
+    return took
+
+
+def passage(i: int, text: str, now: float) -> Record:
+    fields = {"lang": "en" if i // 10 % 2 else "de", "year": 1990 + i % 35, "title": " ".join(text.split()[:5])}
+    ends = {"valid_to": now - DAY} if i // 10 % 10 == 3 else {}
+    return Record(f"p{i:06}", "passage", text, fields, **ends)
+
+
+def measure(folder: Path, asked: Path, kind: str, profile: bool) -> None:
+    """Open a bower that another process made, and search it; prints JSON."""
+    queries = json.loads(asked.read_text("utf-8"))
+    real = choose("auto")
+    encoder = Timed(real if kind == "real" else Cheap(real, np.load(asked.with_name("often.npy"))), ["encode"])
+    encoder.encode(["the first text compiles the model"])
+    before, began = resident(), time.perf_counter()
+    bird = bowerbird.open(folder, "acme/ann", encoder=encoder, llm=None)
+    took = {"open": time.perf_counter() - began}
+    bird.search(queries[0], where=WHERE)
+    took["first search"] = time.perf_counter() - began
+    sparse = Timed(bird._sparse, ["encode_queries"])
+    bird._sparse, bird._stages = sparse, {}
+    store: Any = bird.index.store
+    shard = store._shard
+    for query in queries[:20]:
+        bird.search(query, where=WHERE)
+        bird.augment(query, where=WHERE)
+    searches, encodings, bares, overs, busy, hits = [], [], [], [], [], []
+    for query in queries:
+        encoder.seconds = sparse.seconds = encoder.cpu = sparse.cpu = 0.0
+        began, cpu = time.perf_counter(), time.thread_time()
+        found = bird.search(query, 10, where=WHERE)
+        searches.append(time.perf_counter() - began)
+        busy.append(time.thread_time() - cpu - encoder.cpu - sparse.cpu)
+        encodings.append(encoder.seconds + sparse.seconds)
+        hits.append(len(found))
+        store._shard = recording = Recording(shard)
+        bird.search(query, 10, where=WHERE)
+        store._shard = shard
+        began, cpu = time.perf_counter(), time.thread_time()
+        for request in recording.requests:
+            shard.query(request)
+        bares.append(time.perf_counter() - began)
+        busy[-1] -= time.thread_time() - cpu
+        overs.append(searches[-1] - encodings[-1] - bares[-1])
+    augments, kept, query_encodings = [], [], []
+    for query in queries:
+        encoder.seconds = 0.0
+        began = time.perf_counter()
+        turn = bird.augment(query, where=WHERE)
+        augments.append(time.perf_counter() - began)
+        query_encodings.append(encoder.seconds)
+        kept.append(len(turn.context.blocks) if turn.context else 0)
+    if profile:
+        for name, call in (("search", bird.search), ("augment", bird.augment)):
+            profiler = cProfile.Profile()
+            profiler.enable()
+            for query in queries:
+                call(query, where=WHERE)
+            profiler.disable()
+            print(f"profile of {len(queries)} x {name}", file=sys.stderr)
+            pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(28)
+    result = {
+        **took,
+        "requests": len(recording.requests),
+        "search": searches,
+        "encoding": encodings,
+        "bare": bares,
+        "over": overs,
+        "busy": busy,
+        "augment": augments,
+        "query_encoding": query_encodings,
+        "hits": middle(hits),
+        "blocks": middle(kept),
+        "before": before,
+        "resident": resident(),
+        "anonymous": resident("RssAnon"),
+    }
+    bird.close()
+    print(json.dumps(result))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--passages", type=int, default=100_000)
+    parser.add_argument("--encoder", choices=("cheap", "real"), default="cheap")
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=3, help="fresh processes that measure")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "bowerbird-bench")
+    parser.add_argument("--folder", type=Path, help="keep the bower here, and measure it again where it is there already")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        folder, asked, kind = given.measure
+        measure(Path(folder), Path(asked), kind, given.profile)
+        return
+    title = f"{given.passages:,} passages, vectors {given.encoder}"
+    report = Report(title, ["what", "value", "goal", "spread"], given.out, ["openvino"])
+    texts = windows(given.passages)
+    rng = random.Random(0)
+    mine = [i for i in range(len(texts)) if OWNERS[i % 10] == "acme/ann"]
+    words = [texts[i].split() for i in rng.sample(mine, given.queries)]
+    queries = [" ".join(line[at : at + 9]) for line in words for at in [rng.randrange(len(line) - 9)]]
+    scratch = Path(tempfile.mkdtemp())
+    folder = given.folder or scratch / "bower"
+    try:
+        asked = scratch / "queries.json"
+        asked.write_text(json.dumps(queries), "utf-8")
+        often = how_often(texts[:20_000])
+        np.save(asked.with_name("often.npy"), often)
+        if not (folder / "catalog.db").exists():
+            if given.encoder == "real":
+                real = choose("auto")
+                assert real is not None
+                keyed = ["\n".join([passage(i, text, 0.0).fields["title"], text]) for i, text in enumerate(texts)]
+                encoder: Any = Known(real, keyed, vectors(keyed, real, given.cache))
+            else:
+                encoder = Cheap(None, often)
+            built = build(folder, texts, encoder)
+            report.add("add, s", round(built["add"], 1), None, "vectors given" if given.encoder == "real" else "with the stand-in")
+            report.add("optimize, s", round(built["optimize"], 1), None, "")
+            report.add("memory at its most while building, MB", round(built["most"]), None, "")
+        runs = []
+        for _ in range(given.repeats):
+            command = [sys.executable, __file__, "--measure", str(folder), str(asked), given.encoder]
+            command += ["--profile"] if given.profile and not runs else []
+            runs.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
+        all_of = {
+            name: [x for run in runs for x in run[name]]
+            for name in ("search", "encoding", "bare", "over", "busy", "augment", "query_encoding")
+        }
+        report.add("search, ms", round(1e3 * middle(all_of["search"]), 2), None, spread(all_of["search"], "ms"))
+        report.add("  encoding of it, ms", round(1e3 * middle(all_of["encoding"]), 2), None, spread(all_of["encoding"], "ms"))
+        report.add(f"  {runs[0]['requests']} bare calls, ms", round(1e3 * middle(all_of["bare"]), 2), None, spread(all_of["bare"], "ms"))
+        report.add("  over, ms", round(1e3 * middle(all_of["over"]), 2), "≤ 1", spread(all_of["over"], "ms"))
+        report.add("  over in processor time, ms", round(1e3 * middle(all_of["busy"]), 2), "≤ 1", spread(all_of["busy"], "ms"))
+        report.add("augment p50, ms", round(1e3 * middle(all_of["augment"]), 2), "≤ 12", spread(all_of["augment"], "ms"))
+        report.add(
+            "augment p95, ms", round(1e3 * p95(all_of["augment"]), 2), "≤ 25", f"{runs[0]['blocks']:g} blocks, {runs[0]['hits']:g} hits"
+        )
+        report.add("  query encoding, ms", round(1e3 * middle(all_of["query_encoding"]), 2), None, spread(all_of["query_encoding"], "ms"))
+        encoder_alone = f"{runs[0]['before']:.0f} before opening; {runs[0]['anonymous']:.0f} not mapped from files"
+        report.add("memory, MB", round(max(run["resident"] for run in runs)), "≤ 1,500", encoder_alone)
+        raw = sum(len(text.encode()) for text in texts) / 2**20
+        plain = raw + len(texts) * 384 * 4 / 2**20
+        kept = {"catalog": megabytes(*folder.glob("catalog.db*")), "index": megabytes(folder / "index")}
+        report.add("disk / (text + vectors)", round(sum(kept.values()) / plain, 2), "≤ 2.5", f"{kept}, text {raw:.0f}, both {plain:.0f} MB")
+        report.add("open in a new process, s", round(middle([run["open"] for run in runs]), 3), "≤ 1", "")
+        report.add("  and first search, s", round(middle([run["first search"] for run in runs]), 3), None, "")
+        report.close()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
