@@ -49,8 +49,7 @@ def _cases(data: TaskData, split: str) -> Iterator[Case]:
         for sample, parts in samples.items():
             scored = {model.key: part for part in parts for model in _MODELS if part[model.key]}
             if len(scored) == len(_MODELS) and routed.drawn(f"routerbench {sample}", split):
-                prompt = "
-".join(ast.literal_eval(parts[0]["prompt"]))  # a list of messages, as Python prints it
+                prompt = "\n".join(ast.literal_eval(parts[0]["prompt"]))  # a list of messages, as Python prints it
                 scores = {model.key: float(scored[model.key][model.key]) for model in _MODELS}
                 costs = {model.key: float(scored[model.key][f"{model.key}|total_cost"]) for model in _MODELS}
                 yield routed.case(sample, prompt, scores, costs, parts[0]["eval_name"])
@@ -70,5 +69,8 @@ TASK = Task(
     files=tuple(File(f"models/routerbench/{name}", sha256) for name, sha256 in _HASHES.items()),
     records=_records,
     cases=_cases,
-    dropped=("6 ARC samples without a score of every model", "only the training parts of ARC-challenge, MBPP and Winogrande are in this copy"),
+    dropped=(
+        "6 ARC samples without a score of every model",
+        "only the training parts of ARC-challenge, MBPP and Winogrande are in this copy",
+    ),
 )
