@@ -1,3 +1,29 @@
 """Tasks: name -> "module:TASK". One file a dataset."""
 
-TABLE: dict[str, str] = {}
+TABLE: dict[str, str] = {
+    "clinc150": "bowerbird.evals.tasks.clinc150:TASK",
+    "banking77": "bowerbird.evals.tasks.banking77:TASK",
+    "trec": "bowerbird.evals.tasks.trec:TASK",
+    "sst2": "bowerbird.evals.tasks.sst2:TASK",
+    "snips": "bowerbird.evals.tasks.snips:TASK",
+    "ag_news": "bowerbird.evals.tasks.ag_news:TASK",
+    "gsm8k": "bowerbird.evals.tasks.gsm8k:TASK",
+    "geoquery": "bowerbird.evals.tasks.geoquery:TASK",
+    "geoquery_by_query": "bowerbird.evals.tasks.geoquery:BY_QUERY",
+    "prefeval": "bowerbird.evals.tasks.prefeval:TASK",
+    "tallrec_movie": "bowerbird.evals.tasks.tallrec_movie:TASK",
+    "lastfm": "bowerbird.evals.tasks.lastfm:TASK",
+    "movielens": "bowerbird.evals.tasks.movielens:TASK",
+    "amazon_games": "bowerbird.evals.tasks.amazon_games:TASK",
+    "routellm_mmlu": "bowerbird.evals.tasks.routellm_mmlu:TASK",
+    "routellm_gsm8k": "bowerbird.evals.tasks.routellm_gsm8k:TASK",
+    "routellm_mtbench": "bowerbird.evals.tasks.routellm_mtbench:TASK",
+    "routerbench": "bowerbird.evals.tasks.routerbench:TASK",
+    "routerdc": "bowerbird.evals.tasks.routerdc:TASK",
+    "wice": "bowerbird.evals.tasks.wice:TASK",
+    "begin": "bowerbird.evals.tasks.begin:TASK",
+    "expertqa": "bowerbird.evals.tasks.expertqa:TASK",
+    "alce_human": "bowerbird.evals.tasks.alce_human:TASK",
+    "pandalm": "bowerbird.evals.tasks.pandalm:TASK",
+    "llmbar": "bowerbird.evals.tasks.llmbar:TASK",
+}
