@@ -6,12 +6,13 @@ It wires the parts together and holds no method of its own.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from bowerbird.flow import Chain
 from bowerbird.index import Difference, Index, Progress
 from bowerbird.ingest.intake import Report, take_in
 from bowerbird.ingest.source import open_source
+from bowerbird.kinds import checked
 from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
 from bowerbird.llms import choose as llms
@@ -40,12 +42,14 @@ __all__ = ["Engine", "Stats", "open"]
 
 _CONVERSATIONS = 1000  # whose last context is remembered
 _CATCH_UP = 256  # changes that a search applies before it looks
+_DUE = "Many records are new: optimize() makes dense searches of them several times faster (bowerbird add does it by itself)."
 _INDEX_EVERY = 512  # changes that an `add` gathers before it indexes them
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a scope holds: visible records by kind, its own events by type, and the state of the index."""
+    """What a scope holds: visible records by kind, its own events by type, its sources with how many units each has, and how
+    the index stands (`waiting`: changes are to be applied; `note`: what should be done)."""
 
     records: Mapping[str, int]
     events: Mapping[str, int]
@@ -53,6 +57,7 @@ class Stats:
     llm: str | None
     waiting: bool
     note: str
+    sources: Mapping[str, int]
 
 
 def open(
@@ -140,11 +145,24 @@ class Engine:
 
         report = take_in(open_source(thing, kind=kind, format=format, mapping=mapping), owner, self.catalog, after_batch, progress)
         after_batch(1)
-        if not note and self.index.due:
-            note = (
-                "Many records are new: optimize() (or: bowerbird add, bowerbird rebuild) makes dense searches of them several times faster."
-            )
         return replace(report, note=self.index.fits or note)
+
+    def load(self, records: Iterable[Record], *, progress: Progress | None = None) -> int:
+        """Keep records that carry scopes of their own, each under its scope, in large batches; how many there were.
+
+        For loads on behalf of many at once, such as a dataset's; `add` is for one scope. The first record that cannot be
+        kept raises `InvalidInput`. What was kept before stays, and a load run again changes nothing that is there.
+        """
+        done, rest = 0, iter(records)
+        while batch := [checked(record, record.scope) for record in itertools.islice(rest, _INDEX_EVERY)]:
+            for change in self.catalog.add(batch):
+                if change.status == "failed":
+                    raise InvalidInput(f"{change.key!r} cannot be kept: {change.why}")
+            self.index.sync()
+            done += len(batch)
+            if progress:
+                progress("loading", done, 0)
+        return done
 
     def get(self, key: str, *, scope: Scope | str | None = None) -> Record:
         """The record of that key, also when it is superseded or expired. Raises `NotFound`."""
@@ -357,7 +375,8 @@ class Engine:
             encoder,
             llm.name if llm else None,
             self.index.lag() > 0,
-            self.index.fits or "",
+            self.index.fits or (_DUE if self.index.due else ""),
+            self.catalog.sources(owner),
         )
 
     def verify(self) -> tuple[Difference, Sequence[int]]:
