@@ -307,14 +307,20 @@ class Fuse(Leaf):
         seen: dict[int, Hit] = {}
         scores: dict[int, dict[str, float]] = {}
         for hits, called in zip(arms, names, strict=True):
+            renamed = any(name != shown for name, shown in called.items())
             pairs: dict[int, float] = {}
             for hit in hits:
-                if hit.id in pairs:
+                id = hit.id
+                if id in pairs:
                     continue
-                pairs[hit.id] = hit.score
-                scores.setdefault(hit.id, {}).update((called.get(name, name), score) for name, score in hit.scores.items())
-                if hit.id not in seen or seen[hit.id].record is None:
-                    seen[hit.id] = hit
+                pairs[id] = hit.score
+                given = {called.get(name, name): score for name, score in hit.scores.items()} if renamed else hit.scores
+                if id not in seen:
+                    seen[id], scores[id] = hit, dict(given)
+                else:
+                    scores[id].update(given)
+                    if seen[id].record is None:
+                        seen[id] = hit
             lists.append(list(pairs.items()))
         fused = ranked(self.fuse(lists))
         if self.top:
