@@ -385,7 +385,11 @@ class Engine:
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Make the index anew from the catalog with the encoders at hand; how many records it holds."""
-        return self.index.rebuild(progress)
+        try:
+            return self.index.rebuild(progress)
+        finally:
+            with self._lock:
+                self._stages.clear()  # bound to the store that was
 
     def optimize(self) -> None:
         """Build the index's fast search structures: worth it after a bulk load, about a minute for 100,000 records.

@@ -92,6 +92,8 @@ class Index:
     @property
     def store(self) -> Store:
         """The store, opened at the first need. Raises `StoreBusy` when another process holds it."""
+        if self._store is not None:  # no lock: a reader does not wait for a thread that applies changes
+            return self._store
         with self._lock:
             if self._store is None:
                 state = self._state

@@ -29,7 +29,7 @@ def names(group: str) -> Mapping[str, tuple[str, str]]:
                     f"{name!r} is listed twice in bowerbird.{group}: {found[name][0]} and {target} (entry point {point.name!r})."
                 )
             found[name] = (target, point.name)
-    if not found and group == "stages":
+    if not found:
         raise InvalidInput(f"No entry points in 'bowerbird.{group}': the package is not installed. Run: pip install -e .")
     return found
 

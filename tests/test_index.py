@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,7 @@ def test_verify_finds_what_differs_and_rebuild_mends_it(tmp_path: Path) -> None:
         bird.index.store.put([type(point)(**{**{n: getattr(point, n) for n in point.__slots__}, "hash": "older"})])
         found = bird.verify()[0]
         assert (found.missing, found.stale, found.extra) == ((one,), (two,), ())
+        assert keys(bird, "passage number 5")
         assert bird.rebuild() == 60
         assert bird.verify()[0].clean
         assert keys(bird, "passage number 1")[0] == "p1"
@@ -119,3 +122,27 @@ def test_a_bower_without_dense_vectors_is_searched_by_words(tmp_path: Path) -> N
         bird.rebuild()
         assert bird.spec("search") == "rrf(bm25, dense)"
         assert "p5" in keys(bird, "number 5")
+
+
+def test_a_search_does_not_wait_for_an_add_under_way(tmp_path: Path) -> None:
+    class Slow(HashEncoder):
+        gate = threading.Event()
+        slow = False
+
+        def encode(self, texts):  # type: ignore[no-untyped-def]
+            if self.slow and len(texts) > 1:
+                self.gate.wait(20)
+            return super().encode(texts)
+
+    encoder = Slow()
+    with opened(tmp_path, encoder) as bird:
+        bird.add(ROWS)
+        encoder.slow = True
+        writer = threading.Thread(target=bird.add, args=([{"key": f"n{n}", "kind": "passage", "text": f"new {n}"} for n in range(5)],))
+        writer.start()
+        time.sleep(0.2)
+        assert keys(bird, "passage number 5")
+        assert writer.is_alive()
+        encoder.gate.set()
+        writer.join(20)
+        assert "n3" in keys(bird, "new 3")

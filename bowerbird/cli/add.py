@@ -84,6 +84,9 @@ def add(
                 if len(paths or ()) == 1 and not reports:
                     raise
                 failed.append((path, str(error)))
+        if engine.index.due:
+            call.note("Many records are new: building the fast search structures, about a minute for 100,000.")
+            engine.optimize()
     from bowerbird.cli import as_json
 
     names = ("added", "updated", "unchanged", "removed", "skipped")

@@ -106,11 +106,12 @@ def history(call: Call, key: Annotated[str, typer.Argument(help="The record's ke
 
 def delete(
     call: Call,
-    keys: Annotated[list[str], typer.Argument(help="Keys of records of exactly this scope.")],
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys of records of exactly this scope.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Everything that came from this source (see: bowerbird stats).")] = None,
     purge: Annotated[bool, typer.Option("--purge", help="Erase their history too: nothing is left to restore.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Out:
-    """Delete records.
+    """Delete records by key, or all that came from a source.
 
     Their history stays unless --purge is given. Exit code 1: some were not there; 3: none was.
 
@@ -118,13 +119,23 @@ def delete(
     Examples:
       bowerbird delete diet-1
       bowerbird delete diet-1 diet-2 --purge --yes --json
+      bowerbird delete --source folder:/home/ada/notes --yes
     """
+    if not keys and source is None:
+        raise InvalidInput("Nothing to delete: give keys, or --source with an id that `bowerbird stats` lists.")
+    if source is not None and (keys or purge):
+        raise InvalidInput("--source deletes what came from it and keeps the history: give it without keys and without --purge.")
     with call.engine() as engine:
         if not yes:
+            named = source or ", ".join(keys or ())
             if call.json or not sys.stdin.isatty():
-                raise InvalidInput(f"Nobody is here to ask whether to delete {len(keys)} record(s): say so with --yes.")
-            what = f"Delete {', '.join(keys)} of scope {engine.scope}{' and erase the history' if purge else ''}?"
+                raise InvalidInput(f"Nobody is here to ask whether to delete {named}: say so with --yes.")
+            what = f"Delete {named} of scope {engine.scope}{' and erase the history' if purge else ''}?"
             typer.confirm(what, abort=True, err=True)
+        if source is not None:
+            removed = engine.drop(source)
+            return Out({"source": source, "removed": removed}, lambda: [f"Deleted {removed:,} record(s) of {source}."])
+        assert keys is not None
         gone = engine.delete(keys, purge=purge)
         scope = engine.scope
     missing = [key for key in keys if key not in gone]

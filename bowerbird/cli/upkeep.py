@@ -35,6 +35,7 @@ def stats(call: Call) -> Out:
         "scope": scope,
         "records": dict(found.records),
         "events": dict(found.events),
+        "sources": dict(found.sources),
         "encoder": found.encoder,
         "llm": found.llm,
         "waiting": found.waiting,
@@ -43,6 +44,7 @@ def stats(call: Call) -> Out:
     }
 
     def shown() -> Iterable[RenderableType]:
+        from bowerbird.cli.call import clean
         from bowerbird.cli.view import pairs, table
 
         made = table("kind", "records", right=("records",))
@@ -60,6 +62,11 @@ def stats(call: Call) -> Out:
                 ("model", found.llm or "none"),
             ]
         )
+        if found.sources:
+            listed = table("source", "files or tables", right=("files or tables",))
+            for name, count in found.sources.items():
+                listed.add_row(clean(name), f"{count:,}")
+            yield listed
         if note:
             yield note
 

@@ -454,3 +454,16 @@ def test_code_of_every_error_is_listed() -> None:
     assert (codes["NotFound"], codes["StoreBusy"], codes["ModelMissing"], codes["LLMError"]) == (3, 4, 5, 6)
     assert code_of(OSError("disk full")) == 6
     assert code_of(ZeroDivisionError()) == 70
+
+
+def test_a_source_is_listed_and_deleted_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("# Herons\n\nHerons wade.\n")
+    runner = CliRunner()
+    assert runner.invoke(app, ["add", "notes", "--encoder", "none", "--json"]).exit_code == 0
+    (source,) = json.loads(runner.invoke(app, ["stats", "--json"]).stdout)["sources"]
+    gone = runner.invoke(app, ["delete", "--source", source, "--yes", "--json"])
+    assert json.loads(gone.stdout) == {"source": source, "removed": 1}
+    assert runner.invoke(app, ["delete", "--source", source, "--yes"]).exit_code == 2
+    assert runner.invoke(app, ["delete", "--yes"]).exit_code == 2
