@@ -58,8 +58,9 @@ class UnknownName(InvalidInput):
 
     def __init__(self, what: str, name: object, known: Iterable[str]) -> None:
         self.what, self.name, self.known = what, str(name), sorted(known)
-        near = difflib.get_close_matches(self.name, self.known, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        folded = {known.casefold(): known for known in self.known}
+        near = difflib.get_close_matches(self.name.casefold(), folded, n=1, cutoff=0.5)
+        hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
         listed = ", ".join(self.known) if self.known else "none"
         super().__init__(f"Unknown {what} {self.name!r}.{hint} Known: {listed}.")
 

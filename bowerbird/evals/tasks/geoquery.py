@@ -60,7 +60,7 @@ TASK = Task(
     licence="not stated for this file",
     citation="Zelle and Mooney, AAAI 1996; SQL by Iyer et al., ACL 2017; splits by Finegan-Dollak et al., ACL 2018",
     protocols=("answer",),
-    measures=("EM", "F1"),
+    measures=("exact", "ROUGE-L"),
     splits=("test", "dev"),
     files=(
         File(

@@ -1,0 +1,50 @@
+"""Measures of whether a confidence is the chance of being right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bowerbird.errors import InvalidInput
+from bowerbird.evals.measure import Measure, Pool, Result, cutoff
+from bowerbird.evals.metrics.classification import correct
+from bowerbird.evals.task import Case
+
+__all__ = ["brier", "ece"]
+
+_BINS = 10
+
+
+def _confidence(result: Result) -> float:
+    if result.confidence is None or not 0.0 <= result.confidence <= 1.0:
+        raise InvalidInput(f"Case {result.case!r} needs a confidence between 0 and 1; it is {result.confidence}.")
+    return result.confidence
+
+
+def brier(argument: str) -> Measure:
+    """Mean squared distance of the confidence from right (1) or wrong (0) (Brier 1950)."""
+    if argument:
+        raise InvalidInput(f"Brier takes nothing after an @; got {argument!r}.")
+
+    def item(case: Case, result: Result, pool: Pool) -> float:
+        return (_confidence(result) - correct(case, result)) ** 2
+
+    return Measure("Brier", "squared distance of the confidence from right or wrong", item, better="lower")
+
+
+def ece(argument: str) -> Measure:
+    """Expected calibration error (Guo et al. 2017): distance of mean confidence and accuracy in bins of equal width, by their size.
+
+    `ECE` has 10 bins, `ECE@15` has 15. Bins are closed above; a confidence of 0 belongs to the first. Biased upwards for few cases.
+    """
+    bins = cutoff("ECE", argument, optional=True) or _BINS
+
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+        confidence = np.array([_confidence(result) for result in results])
+        right = np.array([correct(case, result) for case, result in zip(cases, results, strict=True)], dtype=np.float64)
+        place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+        gaps = np.abs(np.bincount(place, confidence, bins) - np.bincount(place, right, bins))
+        return float(gaps.sum() / len(cases))
+
+    return Measure(f"ECE@{argument}" if argument else "ECE", "distance of confidence and accuracy, in bins", whole=whole, better="lower")

@@ -1,0 +1,95 @@
+"""Measures of a choice among given ones. What of a model's words counts as a choice is `chosen`'s to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bowerbird.errors import InvalidInput
+from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.metrics.answers import tokens
+from bowerbird.evals.task import Case
+
+__all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "macro_f1"]
+
+
+def chosen(output: str, choices: Sequence[str]) -> str | None:
+    """The choice that an output means: the one it equals, else the one it holds as whole words; None where that is not one.
+
+    A choice inside another one that is held ("supported" in "not supported") does not count beside it.
+    """
+    said = " ".join(tokens(output))
+    plain = {choice: " ".join(tokens(choice)) for choice in choices}
+    for choice, words in plain.items():
+        if words == said:
+            return choice
+    held = [choice for choice, words in plain.items() if words and f" {words} " in f" {said} "]
+    longest = [
+        choice
+        for choice in held
+        if not any(plain[choice] != plain[other] and f" {plain[choice]} " in f" {plain[other]} " for other in held)
+    ]
+    return longest[0] if len(longest) == 1 else None
+
+
+def correct(case: Case, result: Result) -> bool:
+    """Whether the output is an accepted one: as a choice where choices are closed, else by its normalised words."""
+    if not case.answers:
+        raise InvalidInput(f"Case {case.id!r} has no accepted answer, so nothing can be right or wrong.")
+    if case.choices:
+        return chosen(result.output, case.choices) in case.answers
+    return any(tokens(result.output) == tokens(answer) for answer in case.answers)
+
+
+def _bare(name: str, argument: str) -> None:
+    if argument:
+        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+
+
+def accuracy(argument: str) -> Measure:
+    """Share of the cases whose choice is right; no choice is wrong."""
+    _bare("accuracy", argument)
+    return Measure("accuracy", "1 if the choice is right", lambda case, result, pool: float(correct(case, result)))
+
+
+def macro_f1(argument: str) -> Measure:
+    """Mean over labels of their F1, each label as heavy as any other; labels are those that are gold or were chosen somewhere."""
+    _bare("macro-F1", argument)
+
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+        gold = [case.answers[0] for case in cases]
+        given = [chosen(result.output, case.choices) for case, result in zip(cases, results, strict=True)]
+        scores = []
+        for label in sorted({*gold, *(choice for choice in given if choice is not None)}):
+            right = sum(a == b == label for a, b in zip(gold, given, strict=True))
+            scores.append(2 * right / (gold.count(label) + given.count(label)))
+        return sum(scores) / len(scores)
+
+    return Measure("macro-F1", "mean over labels of their F1", whole=whole)
+
+
+def average_ranks(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(n,) ranks from 1, equal values share the mean of their ranks."""
+    array = np.asarray(values, dtype=np.float64)
+    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: np.ndarray[tuple[int], np.dtype[np.float64]] = ((ends - counts + 1 + ends) / 2)[inverse]
+    return ranks
+
+
+def auc(argument: str) -> Measure:
+    """Chance that a case whose answer is the first choice scores above one whose answer is another; ties count half."""
+    _bare("AUC", argument)
+
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+        if any(result.score is None for result in results):
+            raise InvalidInput("AUC needs a score for every case (of the first choice); some results have none.")
+        positive = np.array([case.answers[0] == case.choices[0] for case in cases])
+        ups, downs = int(positive.sum()), int((~positive).sum())
+        if not ups or not downs:
+            raise InvalidInput(f"AUC needs cases of both classes; all {len(cases)} are of one.")
+        ranks = average_ranks([result.score for result in results if result.score is not None])
+        return float((ranks[positive].sum() - ups * (ups + 1) / 2) / (ups * downs))
+
+    return Measure("AUC", "chance that a positive case scores above a negative one", whole=whole)

@@ -1,0 +1,47 @@
+"""Measures of how probable a model found the gold text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bowerbird.errors import InvalidInput
+from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.task import Case
+
+__all__ = ["nll", "perplexity"]
+
+
+def _sums(name: str, result: Result) -> tuple[float, int]:
+    if result.nll is None or result.scored < 1:
+        raise InvalidInput(f"{name} needs the negative log-likelihood of the gold tokens of case {result.case!r}; there is none.")
+    return result.nll, result.scored
+
+
+def _bare(name: str, argument: str) -> None:
+    if argument:
+        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+
+
+def nll(argument: str) -> Measure:
+    """Mean negative log-likelihood of a gold token (nats), a mean over cases: what perplexities are compared by, case by case."""
+    _bare("nll", argument)
+
+    def item(case: Case, result: Result, pool: Pool) -> float:
+        total, count = _sums("nll", result)
+        return total / count
+
+    return Measure("nll", "negative log-likelihood of a gold token", item, better="lower", high=math.inf)
+
+
+def perplexity(argument: str) -> Measure:
+    """exp of the mean over all gold tokens of all cases: a long case weighs more."""
+    _bare("perplexity", argument)
+
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+        pairs = [_sums("perplexity", result) for result in results]
+        return math.exp(math.fsum(total for total, _ in pairs) / sum(count for _, count in pairs))
+
+    return Measure(
+        "perplexity", "exp of the mean negative log-likelihood of a gold token", whole=whole, better="lower", low=1.0, high=math.inf
+    )
