@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from bowerbird.catalog.rows import COLUMNS, owned, owner_of, record_of, row_of, valid, visible
+from bowerbird.catalog.rows import COLUMNS, owned, owner_of, record_from, record_of, row_of, valid, visible
 from bowerbird.database.database import Database
 from bowerbird.database.schema import changes, meta, records, sources, versions
 from bowerbird.errors import BowerbirdError, InvalidInput, KindChanged
@@ -65,7 +65,7 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._lookup = select(records.c.id, *COLUMNS).where(records.c.id.in_(bindparam("ids", expanding=True)))
+        self._lookup = f"{database.sql(select(records.c.id, *COLUMNS))} WHERE {records.name}.id IN "
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -218,12 +218,11 @@ class Catalog:
         """Those of `ids` that `scope` sees and that are valid at `at` (None = any time). Looked up by number, then checked."""
         found: dict[int, Record] = {}
         owners = set(scope.visible())
-        with self._db.reading() as connection:
-            for part in _parts(ids):
-                for row in connection.execute(self._lookup, {"ids": part}):
-                    record = record_of(row)
-                    if record.scope in owners and (at is None or record.starts <= at < record.ends):
-                        found[row.id] = record
+        for part in _parts(ids):
+            for id, *row in self._db.look(f"{self._lookup}({','.join(str(int(id)) for id in part)})"):
+                record = record_from(*row)
+                if record.scope in owners and (at is None or record.starts <= at < record.ends):
+                    found[id] = record
         return found
 
     def ids(self, keys: Sequence[str], scope: Scope) -> list[int | None]:
@@ -335,8 +334,7 @@ class Catalog:
 
     def newest_change(self) -> int:
         """Number of the last change, 0 when there was none; all scopes."""
-        with self._db.reading() as connection:
-            return connection.exec_driver_sql("SELECT max(seq) FROM changes").scalar() or 0
+        return self._db.look("SELECT max(seq) FROM changes")[0][0] or 0
 
     def changed(self, after: int, limit: int) -> _Numbered:
         """The next changes as (number, record id); all scopes."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, or_
 
 from bowerbird.database.schema import records
-from bowerbird.types import Record, Scope
+from bowerbird.types import Record, Scope, Trust
 
-__all__ = ["COLUMNS", "owned", "record_of", "row_of", "valid", "visible"]
+__all__ = ["COLUMNS", "owned", "record_from", "record_of", "row_of", "valid", "visible"]
 
 COLUMNS = tuple(column for column in records.c if column.name not in ("id", "unit"))
 
@@ -39,26 +40,53 @@ def row_of(record: Record, unit: str | None) -> dict[str, Any]:
 
 
 def record_of(row: Row[*tuple[Any, ...]]) -> Record:
-    """The record of a row that selected `COLUMNS`."""
-    m: Any = row._mapping
-    fields = m["fields"]
-    supersedes = m["supersedes"]
+    """The record of a row that selected `COLUMNS`, and maybe others."""
+    values: Any = row._mapping
+    return record_from(*(values[column.name] for column in COLUMNS))
+
+
+def record_from(
+    tenant: str,
+    user: str,
+    session: str,
+    key: str,
+    version: int,
+    kind: str,
+    text: str,
+    fields: str,
+    created: float,
+    valid_from: float,
+    valid_to: float,
+    superseded: float | None,
+    superseded_by: str | None,
+    supersedes: str,
+    trust: Trust,
+    source: str | None,
+    _hash: str,
+) -> Record:
+    """The record of the values of `COLUMNS`, in their order."""
     return Record(
-        key=m["key"],
-        kind=m["kind"],
-        text=m["text"],
+        key=key,
+        kind=kind,
+        text=text,
         fields={} if fields == "{}" else json.loads(fields),
-        scope=Scope(m["tenant"], m["user"] or None, m["session"] or None),
-        version=m["version"],
-        created=m["created"],
-        valid_from=m["valid_from"],
-        valid_to=m["valid_to"],
+        scope=_scope(tenant, user, session),
+        version=version,
+        created=created,
+        valid_from=valid_from,
+        valid_to=valid_to,
         supersedes=() if supersedes == "[]" else tuple(json.loads(supersedes)),
-        trust=m["trust"],
-        source=m["source"],
-        superseded=m["superseded"],
-        superseded_by=m["superseded_by"],
+        trust=trust,
+        source=source,
+        superseded=superseded,
+        superseded_by=superseded_by,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _scope(tenant: str, user: str, session: str) -> Scope:
+    """Kept, since the rows of an answer belong to few scopes and a scope checks its parts."""
+    return Scope(tenant, user or None, session or None)
 
 
 def owner_of(scope: Scope) -> dict[str, str]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from bowerbird.database.migrations import migrate
@@ -48,6 +48,21 @@ class Database:
         with self._worded(), self._reader.connect() as connection:
             yield connection
 
+    def look(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a statement that has no parameters, straight from the driver: half of `reading`'s time, which every search pays."""
+        with self._worded():
+            connection = self._quick.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+            finally:
+                connection.close()
+
+    def sql(self, statement: Select[Any]) -> str:
+        """The text of a statement without parameters, for `look`."""
+        return str(statement.compile(self._quick))
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: committed and on disk when the block ends, undone when it raises."""
@@ -70,11 +85,12 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise CatalogError(_words(self.path, error)) from error
+            raise CatalogError(_words(self.path, str(error.orig))) from error
+        except sqlite3.Error as error:  # from `look`
+            raise CatalogError(_words(self.path, str(error))) from error
 
 
-def _words(path: Path, error: DBAPIError) -> str:
-    said = str(error.orig)
+def _words(path: Path, said: str) -> str:
     if "disk is full" in said or "disk I/O error" in said:
         advice = "the disk is full or failing. What was acknowledged is kept; free some space and run the same call again"
     elif "locked" in said:
