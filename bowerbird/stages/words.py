@@ -58,13 +58,13 @@ def words(text: str) -> Words:
     numbers: set[str] = set()
     rest: set[str] = set()
     plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
-    for token in _TOKEN.findall(plain):
+    for token in set(_TOKEN.findall(plain)):
         if token[0].isdigit():
             numbers.add(_number(token))
-        elif _IDEOGRAPHS.search(token):
+        elif not token.isascii() and _IDEOGRAPHS.search(token):
             stems.update(token[i : i + 2] for i in range(max(1, len(token) - 1)))
         else:
-            word = re.sub(r"['’].*", "", token)
+            word = token.partition("'")[0].partition("’")[0]
             (rest if word in _STOP or len(word) == 1 else stems).add(word)
     found = stems or (rest if not numbers else stems)
     return Words(frozenset(_stemmed(found)), frozenset(numbers))
