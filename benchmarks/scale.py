@@ -8,9 +8,9 @@ expired; `where` leaves half. Queries are runs of nine words from passages of th
 them by rarity (Arora et al. 2017, without the removed component), so near texts are near each other; for a single text it calls the real
 encoder as well and throws its vector away, so `augment` pays for real query encoding.
 
-Everything but building is measured in fresh processes. "bare" sends the very requests that the search before it made straight to the
-shard again; "over" is search, less encoding, less bare, query by query; in processor time of the calling thread as well, which other
-work on the machine disturbs less.
+Everything but building is measured in fresh processes. "bare" makes the very requests of the search before it again and sends them
+straight to the shard; "over" is search, less encoding, less bare, query by query. "best" is the shortest of five calls with the same
+query, which leaves out most of what else goes on in the machine.
 """
 
 from __future__ import annotations
@@ -38,11 +38,14 @@ from report import Report, megabytes, middle, p95, resident, spread
 import bowerbird
 from bowerbird.encoders.choose import choose
 from bowerbird.ports import Encoder, Vectors
+from bowerbird.stages.words import words
 from bowerbird.types import Record
 
 WHERE = {"lang": "en"}
 OWNERS = ("acme",) * 7 + ("acme/ann",) * 2 + ("other/bob",)
 DAY = 86_400.0
+AGAIN = 5
+MEASURED = ("search", "encoding", "bare", "over", "bare, best", "over, best", "augment", "augment, best", "query encoding")
 
 
 class Cheap:
@@ -90,7 +93,7 @@ class Timed:
     """Notes how long a part's calls take."""
 
     def __init__(self, part: Any, calls: Sequence[str]) -> None:
-        self._part, self._calls, self.seconds, self.cpu = part, calls, 0.0, 0.0
+        self._part, self._calls, self.seconds = part, calls, 0.0
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._part, name)
@@ -98,12 +101,11 @@ class Timed:
             return found
 
         def timed(*given: Any) -> Any:
-            began, cpu = time.perf_counter(), time.thread_time()
+            began = time.perf_counter()
             try:
                 return found(*given)
             finally:
                 self.seconds += time.perf_counter() - began
-                self.cpu += time.thread_time() - cpu
 
         return timed
 
@@ -120,6 +122,18 @@ class Recording:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._shard, name)
+
+
+def bare(shard: Any, requests: Sequence[Any]) -> list[list[tuple[int, float]]]:
+    """The same requests made anew and sent, as somebody without Bowerbird would."""
+    import qdrant_edge as q
+
+    found = []
+    for r in requests:
+        conditions = [q.FieldCondition(c.key, match=c.match, range=c.range) for c in r.filter.must]
+        request = q.QueryRequest(limit=r.limit, query=r.query, filter=q.Filter(must=conditions), params=r.params)
+        found.append([(point.id, point.score) for point in shard.query(request)])
+    return found
 
 
 def build(folder: Path, texts: list[str], encoder: Encoder) -> dict[str, float]:
@@ -163,31 +177,41 @@ def measure(folder: Path, asked: Path, kind: str, profile: bool) -> None:
     for query in queries[:20]:
         bird.search(query, where=WHERE)
         bird.augment(query, where=WHERE)
-    searches, encodings, bares, overs, busy, hits = [], [], [], [], [], []
+    found: dict[str, list[float]] = {name: [] for name in MEASURED}
+    hits, kept = [], []
     for query in queries:
-        encoder.seconds = sparse.seconds = encoder.cpu = sparse.cpu = 0.0
-        began, cpu = time.perf_counter(), time.thread_time()
-        found = bird.search(query, 10, where=WHERE)
-        searches.append(time.perf_counter() - began)
-        busy.append(time.thread_time() - cpu - encoder.cpu - sparse.cpu)
-        encodings.append(encoder.seconds + sparse.seconds)
-        hits.append(len(found))
         store._shard = recording = Recording(shard)
         bird.search(query, 10, where=WHERE)
         store._shard = shard
-        began, cpu = time.perf_counter(), time.thread_time()
-        for request in recording.requests:
-            shard.query(request)
-        bares.append(time.perf_counter() - began)
-        busy[-1] -= time.thread_time() - cpu
-        overs.append(searches[-1] - encodings[-1] - bares[-1])
-    augments, kept, query_encodings = [], [], []
+        rests, bares = [], []
+        for again in range(AGAIN):
+            encoder.seconds = sparse.seconds = 0.0
+            began = time.perf_counter()
+            hits.append(len(bird.search(query, 10, where=WHERE)))
+            took_now, encoding = time.perf_counter() - began, encoder.seconds + sparse.seconds
+            rests.append(took_now - encoding)
+            began = time.perf_counter()
+            bare(shard, recording.requests)
+            bares.append(time.perf_counter() - began)
+            if not again:
+                found["search"].append(took_now)
+                found["encoding"].append(encoding)
+        found["bare"].append(bares[0])
+        found["over"].append(rests[0] - bares[0])
+        found["over, best"].append(min(rests) - min(bares))
+        found["bare, best"].append(min(bares))
     for query in queries:
-        encoder.seconds = 0.0
-        began = time.perf_counter()
-        turn = bird.augment(query, where=WHERE)
-        augments.append(time.perf_counter() - began)
-        query_encodings.append(encoder.seconds)
+        calls = []
+        for again in range(AGAIN):
+            words.cache_clear()  # what a text's words are is remembered; a new question brings new texts
+            encoder.seconds = 0.0
+            began = time.perf_counter()
+            turn = bird.augment(query, where=WHERE)
+            calls.append(time.perf_counter() - began)
+            if not again:
+                found["query encoding"].append(encoder.seconds)
+        found["augment"].append(calls[0])
+        found["augment, best"].append(min(calls))
         kept.append(len(turn.context.blocks) if turn.context else 0)
     if profile:
         for name, call in (("search", bird.search), ("augment", bird.augment)):
@@ -201,13 +225,7 @@ def measure(folder: Path, asked: Path, kind: str, profile: bool) -> None:
     result = {
         **took,
         "requests": len(recording.requests),
-        "search": searches,
-        "encoding": encodings,
-        "bare": bares,
-        "over": overs,
-        "busy": busy,
-        "augment": augments,
-        "query_encoding": query_encodings,
+        **found,
         "hits": middle(hits),
         "blocks": middle(kept),
         "before": before,
@@ -239,8 +257,8 @@ def main() -> None:
     texts = windows(given.passages)
     rng = random.Random(0)
     mine = [i for i in range(len(texts)) if OWNERS[i % 10] == "acme/ann"]
-    words = [texts[i].split() for i in rng.sample(mine, given.queries)]
-    queries = [" ".join(line[at : at + 9]) for line in words for at in [rng.randrange(len(line) - 9)]]
+    lines = [texts[i].split() for i in rng.sample(mine, given.queries)]
+    queries = [" ".join(line[at : at + 9]) for line in lines for at in [rng.randrange(len(line) - 9)]]
     scratch = Path(tempfile.mkdtemp())
     folder = given.folder or scratch / "bower"
     try:
@@ -265,22 +283,15 @@ def main() -> None:
             command = [sys.executable, __file__, "--measure", str(folder), str(asked), given.encoder]
             command += ["--profile"] if given.profile and not runs else []
             runs.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
-        all_of = {
-            name: [x for run in runs for x in run[name]]
-            for name in ("search", "encoding", "bare", "over", "busy", "augment", "query_encoding")
-        }
-        report.add("search, ms", round(1e3 * middle(all_of["search"]), 2), None, spread(all_of["search"], "ms"))
-        report.add("  encoding of it, ms", round(1e3 * middle(all_of["encoding"]), 2), None, spread(all_of["encoding"], "ms"))
-        report.add(f"  {runs[0]['requests']} bare calls, ms", round(1e3 * middle(all_of["bare"]), 2), None, spread(all_of["bare"], "ms"))
-        report.add("  over, ms", round(1e3 * middle(all_of["over"]), 2), "≤ 1", spread(all_of["over"], "ms"))
-        report.add("  over in processor time, ms", round(1e3 * middle(all_of["busy"]), 2), "≤ 1", spread(all_of["busy"], "ms"))
-        report.add("augment p50, ms", round(1e3 * middle(all_of["augment"]), 2), "≤ 12", spread(all_of["augment"], "ms"))
-        report.add(
-            "augment p95, ms", round(1e3 * p95(all_of["augment"]), 2), "≤ 25", f"{runs[0]['blocks']:g} blocks, {runs[0]['hits']:g} hits"
-        )
-        report.add("  query encoding, ms", round(1e3 * middle(all_of["query_encoding"]), 2), None, spread(all_of["query_encoding"], "ms"))
-        encoder_alone = f"{runs[0]['before']:.0f} before opening; {runs[0]['anonymous']:.0f} not mapped from files"
-        report.add("memory, MB", round(max(run["resident"] for run in runs)), "≤ 1,500", encoder_alone)
+        all_of = {name: [x for run in runs for x in run[name]] for name in MEASURED}
+        goals = {"over": "≤ 1", "over, best": "≤ 1", "augment": "≤ 12", "augment, best": "≤ 12"}
+        for name in MEASURED:
+            report.add(f"{name}, ms", round(1e3 * middle(all_of[name]), 2), goals.get(name), spread(all_of[name], "ms"))
+            if name.startswith("augment"):
+                context = f"{runs[0]['blocks']:g} blocks, {runs[0]['hits']:g} hits"
+                report.add(f"{name} p95, ms", round(1e3 * p95(all_of[name]), 2), "≤ 25", context)
+        alone = f"{runs[0]['before']:.0f} before opening; {runs[0]['anonymous']:.0f} not mapped from files"
+        report.add("memory, MB", round(max(run["resident"] for run in runs)), "≤ 1,500", alone)
         raw = sum(len(text.encode()) for text in texts) / 2**20
         plain = raw + len(texts) * 384 * 4 / 2**20
         kept = {"catalog": megabytes(*folder.glob("catalog.db*")), "index": megabytes(folder / "index")}
