@@ -38,7 +38,7 @@ def _records(data: TaskData) -> Iterator[Record]:
         for talk in json_lines(data.path(f"memory_{scenario}.json")):
             for place, message in enumerate(message for messages in talk["question"] for message in messages):
                 fields = {"role": message["role"], "session": talk["id"], "turn": place, "topic": talk["topic"]}
-                yield Record(f"{talk['id']}/{place}", "memory", message["content"], fields, Scope("eval", scenario))
+                yield Record(f"{talk['id']}:{place}", "memory", message["content"], fields, Scope("eval", scenario))
 
 
 def _gold(source: str, turns: dict[str, str]) -> dict[str, float]:
@@ -80,7 +80,7 @@ TASK = Task(
     licence="Apache-2.0",
     citation="Patil et al., The Berkeley Function Calling Leaderboard, ICML 2025 (version 4: agentic memory)",
     protocols=("rank", "answer"),
-    measures=("Recall@10", "nDCG@10", "contains", "F1"),
+    measures=("Recall@10", "session-Recall@10", "nDCG@10", "contains", "F1"),
     splits=("test",),
     files=(
         File(

@@ -1,7 +1,8 @@
 """Cranfield 1400: abstracts of aerodynamics and the questions of its researchers, all judged by people.
 
-Codes run from 1 (a complete answer) to 4 (of minimum interest), and -1 (of none); a grade is 5 - code. Documents repeat
-their title at the start of the text: it is taken off, since the title is a field of its own.
+Codes run from 1 (a complete answer) to 4 (of minimum interest), and -1 (of none): backwards for a gain, so they are not
+used as one; every positive code counts the same. Documents repeat their title at the start of the text: it is taken off,
+since the title is a field of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _cases(data: TaskData, split: str) -> Iterator[Case]:
         for line in lines:
             query, key, code = line.split()
             if int(code) > 0:
-                judged.setdefault(query, {})[key] = 5.0 - int(code)
+                judged.setdefault(query, {})[key] = 1.0
     # The judgements count the queries in their order; the numbers in the file have gaps.
     for place, (_, parts) in enumerate(entries(data.path("cran.qry"), "W"), 1):
         yield Case(str(place), " ".join(parts["W"].split()), judged.get(str(place), {}), scope=_SCOPE)
@@ -44,7 +45,7 @@ def _cases(data: TaskData, split: str) -> Iterator[Case]:
 TASK = Task(
     name="cranfield",
     kind="passage",
-    about="1,400 abstracts of aerodynamics, 225 queries with graded judgements of the whole collection",
+    about="1,400 abstracts of aerodynamics, 225 queries, judged over the whole collection",
     source="https://github.com/" + _SOURCE[0],
     revision=_SOURCE[1],
     licence="not stated",
