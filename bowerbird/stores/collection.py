@@ -138,10 +138,10 @@ class Collection(ABC):
 
     def scan(self) -> Iterator[tuple[int, str]]:
         """(id, hash) of every point by id, a page at a time; points written meanwhile may or may not be among them."""
-        start = 0
-        while page := self._hashes(PAGE, start):
+        start, size = 0, 1  # the first page is small: an opening only asks whether there is anything
+        while page := self._hashes(size, start):
             yield from page
-            start = page[-1][0] + 1
+            start, size = page[-1][0] + 1, PAGE
 
 
 def _ordered(found: list[tuple[int, float]]) -> list[tuple[int, float]]:
