@@ -170,8 +170,9 @@ def measure(folder: Path, asked: Path, kind: str, profile: bool) -> None:
     took = {"open": time.perf_counter() - began}
     bird.search(queries[0], where=WHERE)
     took["first search"] = time.perf_counter() - began
-    sparse = Timed(bird._sparse, ["encode_queries"])
-    bird._sparse, bird._stages = sparse, {}
+    sparse = Timed(bird._parts.sparse, ["encode_queries"])
+    bird._parts.sparse = sparse
+    bird._parts.unbind()
     store: Any = bird.index.store
     shard = store._shard
     for query in queries[:20]:

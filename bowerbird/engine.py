@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
 import threading
 import time
 import uuid
@@ -18,11 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from bowerbird import spec as specs
-from bowerbird import table
 from bowerbird.catalog import Catalog, Version
 from bowerbird.database.database import Database
-from bowerbird.encoders import choose as encoders
 from bowerbird.errors import InvalidInput, NotFound, StoreBusy, UnknownName
 from bowerbird.flow import Chain
 from bowerbird.index import Difference, Index, Progress
@@ -31,9 +27,8 @@ from bowerbird.ingest.source import open_source
 from bowerbird.kinds import checked
 from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
-from bowerbird.llms import choose as llms
-from bowerbird.llms.tokens import EstimatedTokens
-from bowerbird.ports import LLM, Encoder, PairScorer, SparseEncoder, TokenCounter
+from bowerbird.parts import Parts
+from bowerbird.ports import LLM, Encoder
 from bowerbird.stage import Stage, StreamsAnswers, filled
 from bowerbird.stores import choose as stores
 from bowerbird.types import Hit, Message, Outcome, Record, Scope, Step, Turn, as_messages, when
@@ -98,17 +93,12 @@ class Engine:
             if not create:
                 raise NotFound(f"No bower at {str(self.path)!r}. Make one with: bowerbird init {self.path}")
             self.path.mkdir(parents=True, exist_ok=True)
-        self._encoder = encoders.choose(encoder) if isinstance(encoder, str) else encoder
-        self._sparse: SparseEncoder = table.load("encoders", "bm25")()
-        self._llm_wanted, self._llm = llm, None if isinstance(llm, str) else llm
-        self._scorer: PairScorer | None = None
         self._lock = threading.RLock()
         self._database = Database(self.path / "catalog.db")
         self.catalog = Catalog(self._database)
         self.ledger = Ledger(self._database)
-        self.index = Index(self.catalog, self.path, stores.choose(store), self._encoder, self._sparse)
-        self._secret = self._own_secret()
-        self._stages: dict[str, Stage] = {}
+        self._parts = Parts(self.catalog, encoder, llm)
+        self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
         self._contexts: OrderedDict[tuple[Scope, str], Turn] = OrderedDict()
 
@@ -352,27 +342,18 @@ class Engine:
 
     def spec(self, use: Literal["search", "augment", "ask"]) -> str:
         """The pipeline that `search`, `augment` or `ask` runs when none is given, for the parts at hand."""
-        dense = self._encoder is not None and (self.index.dense is not None or self.index.empty)
-        if use == "search":
-            return "rrf(bm25, dense)" if dense else "bm25"
-        found = "rrf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
-        # Without meanings to go by, fewer of the question's words must do, or most questions would find nothing.
-        augment = f"small_talk >> {found} >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
-        if use == "augment":
-            return augment
-        return f"{augment} >> {'extractive' if self.llm is None else 'llm'} >> citations"
+        return self._parts.spec(use)
 
     # --- upkeep -------------------------------------------------------------------------------------------------------
 
     def stats(self, *, scope: Scope | str | None = None) -> Stats:
         """What this scope holds, and the state of the index."""
         owner = self._scope(scope)
-        encoder = self._encoder.id if self._encoder else None
-        llm = self.llm
+        encoder, llm = self._parts.encoder, self._parts.llm
         return Stats(
             self.catalog.count(owner),
             self.ledger.count(owner),
-            encoder,
+            encoder.id if encoder else None,
             llm.name if llm else None,
             self.index.lag() > 0,
             self.index.fits or (_DUE if self.index.due else ""),
@@ -388,8 +369,7 @@ class Engine:
         try:
             return self.index.rebuild(progress)
         finally:
-            with self._lock:
-                self._stages.clear()  # bound to the store that was
+            self._parts.unbind()
 
     def optimize(self) -> None:
         """Build the index's fast search structures: worth it after a bulk load, about a minute for 100,000 records.
@@ -402,10 +382,7 @@ class Engine:
     @property
     def llm(self) -> LLM | None:
         """The language model, chosen at the first need."""
-        with self._lock:
-            if isinstance(self._llm_wanted, str):
-                self._llm, self._llm_wanted = llms.choose(None if self._llm_wanted == "auto" else self._llm_wanted), None
-            return self._llm
+        return self._parts.llm
 
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
@@ -470,7 +447,7 @@ class Engine:
         newest = self.catalog.newest_change()
         if newest > self.index.applied or not self.index.opened:
             self.index.sync(_CATCH_UP, wait=False)
-        stage = self._stage(spec)
+        stage = self._parts.pipeline(spec)
         present = self._present({turn.scope for turn in turns}, newest)
         asked = [replace(turn, kinds=tuple(k for k in turn.kinds or present[turn.scope] if k in present[turn.scope])) for turn in turns]
         # A turn whose kinds hold nothing keeps them as asked, so that it finds nothing rather than everything.
@@ -504,52 +481,10 @@ class Engine:
                 known[scope] = tuple(self.catalog.count(scope))
             return {scope: known[scope] for scope in scopes}
 
-    def _stage(self, spec: str) -> Stage:
-        with self._lock:
-            if spec not in self._stages:
-                if len(self._stages) > 1000:
-                    self._stages.clear()
-                self._stages[spec] = specs.parse(spec).bind(self._part)
-            return self._stages[spec]
-
-    def _part(self, name: str) -> object | None:
-        if name == "encoder":
-            return self._encoder
-        if name == "sparse":
-            return self._sparse
-        if name == "store":
-            return self.index.store
-        if name == "library":
-            return self.catalog
-        if name == "secret":
-            return self._secret
-        if name == "llm":
-            return self.llm
-        if name == "counter":
-            return self._counter()
-        if name == "scorer":
-            with self._lock:
-                if self._scorer is None:
-                    self._scorer = table.load("encoders", "cross_encoder")()
-                return self._scorer
-        raise InvalidInput(f"No part is called {name!r}.")
-
-    def _counter(self) -> TokenCounter:
-        counter: TokenCounter | None = getattr(self.llm, "counter", self.llm)
-        return counter or EstimatedTokens()
-
     def _catch_up(self) -> None:
         """Apply what the catalog has and the index has not. An index that another process holds hears of it there."""
         with contextlib.suppress(StoreBusy):
             self.index.sync()
-
-    def _own_secret(self) -> bytes:
-        """Random bytes of this bower that make its delimiters unforgeable."""
-        found = self.catalog.fact("secret")
-        if found is None:
-            self.catalog.set_fact("secret", secrets.token_hex(32), keep=True)
-            found = self.catalog.fact("secret") or ""
-        return bytes.fromhex(found)
 
 
 def _turn_id() -> str:

@@ -21,13 +21,13 @@ FLOORS = {
     **dict.fromkeys(("types", "errors", "need"), 0),
     **dict.fromkeys(("ports", "stage", "flow", "spec", "kinds", "table", "sentences", "database"), 1),
     **dict.fromkeys(("encoders", "llms", "stores", "catalog", "ledger"), 2),
-    **dict.fromkeys(("stages", "ingest", "evals", "index", "household"), 3),
+    **dict.fromkeys(("stages", "ingest", "evals", "index", "parts", "household"), 3),
     "testing": 3,
     "engine": 4,
     "cli": 5,
     "__main__": 6,
 }
-MAY_USE = {("household", "ingest"), ("index", "catalog")}  # a floor-3 room that is built on another one
+MAY_USE = {("household", "ingest"), ("parts", "index")}  # a floor-3 room that is built on another one
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
