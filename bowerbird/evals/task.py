@@ -79,8 +79,8 @@ class TaskData:
 
     @property
     def sha256(self) -> str:
-        """Of the files' names and hashes."""
-        return hashlib.sha256("\n".join(f"{file.sha256} {file.path}" for file in self.files).encode()).hexdigest()
+        """Of the files' names and hashes; not of where they lie, so that it is the same on every machine."""
+        return hashlib.sha256("\n".join(f"{file.sha256} {Path(file.path).name}" for file in self.files).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
