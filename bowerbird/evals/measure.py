@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.evals.metrics import TABLE
 from bowerbird.evals.task import Case
 from bowerbird.types import Record
 
-__all__ = ["Better", "Measure", "Pool", "Result", "Statement", "cutoff", "get"]
+__all__ = ["Better", "Measure", "OfPlaces", "Places", "Pool", "Result", "Statement", "bare", "cutoff", "get"]
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -81,12 +84,18 @@ class Pool:
 
 
 Item = Callable[[Case, Result, Pool], float]
-Whole = Callable[[Sequence[Case], Sequence[Result], Pool], float]
+Places = NDArray[np.int64]
+OfPlaces = Callable[[Places], float]
+Whole = Callable[[Sequence[Case], Sequence[Result], Pool], OfPlaces]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A declared measure. Exactly one of `item` (its value for a case) and `whole` (its value for a set of cases) is given."""
+    """A declared measure. Exactly one of `item` (its value for a case) and `whole` is given.
+
+    `whole` reads all cases once and gives a function of places: the value of the set that these places draw, a place as
+    often as it is drawn. So a set can be resampled a thousand times without reading it again.
+    """
 
     name: str
     about: str
@@ -114,11 +123,18 @@ class Measure:
         if self.whole is None:
             values = self.items(cases, results, pool)
             return math.fsum(values) / len(values)
-        _paired(self.name, cases, results)
-        value = float(self.whole(cases, results, pool or Pool()))
+        value = float(self.of_places(cases, results, pool)(np.arange(len(cases))))
         if math.isnan(value):
             raise InvalidInput(f"{self.name} of these {len(cases)} cases is not a number.")
         return value
+
+    def of_places(self, cases: Sequence[Case], results: Sequence[Result], pool: Pool | None = None) -> OfPlaces:
+        """The value of any draw of these cases, for `compare.interval_of_set` and `compare.compare_sets`."""
+        if self.whole is None:
+            values = np.array(self.items(cases, results, pool))
+            return lambda places: float(values[places].mean())
+        _paired(self.name, cases, results)
+        return self.whole(cases, results, pool or Pool())
 
 
 def get(name: str) -> Measure:
@@ -142,6 +158,12 @@ def cutoff(base: str, argument: str, optional: bool = False) -> int | None:
         given = f"{base}@{argument}" if argument else base
         raise InvalidInput(f"{given!r} needs a whole number after the @, at least 1, as in {base}@10.")
     return int(argument)
+
+
+def bare(name: str, argument: str) -> None:
+    """Refuses an argument of a measure that takes none."""
+    if argument:
+        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
 
 
 def _paired(name: str, cases: Sequence[Case], results: Sequence[Result]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from bowerbird.errors import InvalidInput
 from bowerbird.evals import measure
+from bowerbird.evals.compare import compare_sets, interval_of_set
 from bowerbird.evals.measure import Pool, Result, Statement
 from bowerbird.evals.metrics.citations import judged
 from bowerbird.evals.task import Case
@@ -87,3 +89,55 @@ def test_spending_and_latency() -> None:
     assert measure.get("p50@read").value(cases, results) == 1.0
     with pytest.raises(InvalidInput, match="no trace has a stage 'rerank'; there are read, retrieve"):
         measure.get("p95@rerank").value(cases, results)
+
+
+def test_a_draw_is_worth_what_its_cases_are_worth() -> None:
+    """`of_places` reads the cases once; computing the measure anew over the drawn cases must give the same."""
+    rng = np.random.default_rng(6)
+    labels = ("yes", "no", "maybe")
+    cases, results = [], []
+    for number in range(40):
+        said, gold = labels[rng.integers(3)], labels[rng.integers(3)]
+        facts = {
+            "human": int(rng.integers(5)),
+            "scores": {"S": float(rng.random() + 0.3), "W": float(rng.random())},
+            "costs": {"S": 2.0, "W": 1.0},
+        }
+        cases.append(Case(f"q{number}", "?", answers=(gold,), choices=labels, facts=facts))
+        seconds, keys = {"retrieve": float(rng.random())}, tuple(rng.permutation(["a", "b", "c", "d"])[:2])
+        score, confidence = float(rng.random()), float(rng.random())
+        results.append(Result(f"q{number}", keys, said, score, confidence, nll=float(rng.random()), scored=3, seconds=seconds))
+    pool = Pool({key: 1.0 for key in "abcd"}, (1.0,) * 4)
+    for name in (
+        "accuracy",
+        "macro-F1",
+        "kappa",
+        "AUC",
+        "Spearman",
+        "ECE",
+        "Brier",
+        "coverage@1",
+        "perplexity",
+        "p95",
+        "APGR",
+        "CPT@50",
+        "CostAt@95",
+    ):
+        made = measure.get(name)
+        drawn = made.of_places(cases, results, pool)
+        for _ in range(5):
+            places = rng.integers(0, 40, 40)
+            again = made.value([cases[place] for place in places], [results[place] for place in places], pool)
+            assert drawn(places) == pytest.approx(again), name
+
+
+def test_interval_of_a_set_measure() -> None:
+    rng = np.random.default_rng(8)
+    cases = [Case(f"q{n}", "?", answers=("yes" if n % 3 else "no",), choices=("yes", "no")) for n in range(150)]
+    good = [Result(case.id, score=float(rng.normal(case.answers == ("yes",), 1))) for case in cases]
+    blind = [Result(case.id, score=float(rng.random())) for case in cases]
+    auc = measure.get("AUC")
+    found = interval_of_set(auc.of_places(cases, good), 150, resamples=400)
+    assert found.low < found.value == auc.value(cases, good) < found.high
+    assert found.low < 0.76 < found.high  # the normal cdf of 1 / sqrt(2)
+    assert compare_sets(auc.of_places(cases, blind), auc.of_places(cases, good), 150, resamples=400).low > 0

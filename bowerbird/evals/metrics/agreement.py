@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result
-from bowerbird.evals.metrics.classification import average_ranks, chosen
+from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare
+from bowerbird.evals.metrics.classification import average_ranks, label_numbers
 from bowerbird.evals.task import Case
 
 __all__ = ["kappa", "spearman"]
 
 
-def _bare(name: str, argument: str) -> None:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
-
-
 def kappa(argument: str) -> Measure:
     """Agreement beyond the one that the two distributions of labels would give by chance (Cohen 1960); no choice is a label of its own."""
-    _bare("kappa", argument)
+    bare("kappa", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        gold = [case.answers[0] for case in cases]
-        given = [chosen(result.output, case.choices) for case, result in zip(cases, results, strict=True)]
-        wanted, got, n = Counter(gold), Counter(given), len(gold)
-        chance = sum(wanted[label] * got[label] for label in wanted) / n**2
-        if chance == 1.0:
-            raise InvalidInput(f"kappa needs more than one label; all {n} cases have the label {gold[0]!r} and got it.")
-        agreed = sum(a == b for a, b in zip(gold, given, strict=True)) / n
-        return (agreed - chance) / (1 - chance)
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        gold, given = label_numbers(cases, results)
+        labels = int(max(gold.max(), given.max())) + 1
+
+        def value(places: Places) -> float:
+            wanted, got, n = gold[places], given[places], len(places)
+            chance = float(np.bincount(wanted, minlength=labels) @ np.bincount(got, minlength=labels)) / n**2
+            if chance == 1.0:
+                raise InvalidInput(f"kappa needs more than one label; all {n} cases have the same one and got it.")
+            return (float((wanted == got).mean()) - chance) / (1 - chance)
+
+        return value
 
     return Measure("kappa", "agreement with people beyond chance", whole=whole, low=-1.0)
 
 
 def spearman(argument: str) -> Measure:
     """Correlation of the ranks of the scores with those of people's marks (`facts["human"]`); equal marks share their mean rank."""
-    _bare("Spearman", argument)
+    bare("Spearman", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         if any(result.score is None for result in results):
             raise InvalidInput("Spearman needs a score for every case; some results have none.")
-        given = average_ranks([result.score for result in results if result.score is not None])
-        people = average_ranks([float(case.facts["human"]) for case in cases])
-        if np.ptp(given) == 0 or np.ptp(people) == 0:
-            raise InvalidInput(
-                f"Spearman needs marks that differ; all {len(cases)} {'scores' if np.ptp(given) == 0 else 'marks'} are the same."
-            )
-        return float(np.corrcoef(given, people)[0, 1])
+        scores = np.array([result.score for result in results], dtype=np.float64)
+        marks = np.array([float(case.facts["human"]) for case in cases])
+
+        def value(places: Places) -> float:
+            given, people = average_ranks(scores[places]), average_ranks(marks[places])
+            if np.ptp(given) == 0 or np.ptp(people) == 0:
+                same = "scores" if np.ptp(given) == 0 else "marks"
+                raise InvalidInput(f"Spearman needs marks that differ; all {len(places)} {same} are the same.")
+            return float(np.corrcoef(given, people)[0, 1])
+
+        return value
 
     return Measure("Spearman", "rank correlation of the scores with people's marks", whole=whole, low=-1.0)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.measure import Measure, Pool, Result, bare
 from bowerbird.evals.task import Case
 
 __all__ = ["contains", "em", "exact", "f1", "number", "token_f1", "tokens"]
@@ -40,8 +40,7 @@ def token_f1(given: str, wanted: str) -> float:
 
 
 def _best(name: str, about: str, argument: str, compare: Callable[[str, str], float]) -> Measure:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+    bare(name, argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         if not case.answers:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result, cutoff
+from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare, cutoff
 from bowerbird.evals.metrics.classification import correct
 from bowerbird.evals.task import Case
 
@@ -24,8 +24,7 @@ def _confidence(result: Result) -> float:
 
 def brier(argument: str) -> Measure:
     """Mean squared distance of the confidence from right (1) or wrong (0) (Brier 1950)."""
-    if argument:
-        raise InvalidInput(f"Brier takes nothing after an @; got {argument!r}.")
+    bare("Brier", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         return (_confidence(result) - correct(case, result)) ** 2
@@ -40,11 +39,15 @@ def ece(argument: str) -> Measure:
     """
     bins = cutoff("ECE", argument, optional=True) or _BINS
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         confidence = np.array([_confidence(result) for result in results])
         right = np.array([correct(case, result) for case, result in zip(cases, results, strict=True)], dtype=np.float64)
-        place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-        gaps = np.abs(np.bincount(place, confidence, bins) - np.bincount(place, right, bins))
-        return float(gaps.sum() / len(cases))
+        bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+
+        def value(places: Places) -> float:
+            gaps = np.bincount(bin_of[places], (confidence - right)[places], bins)
+            return float(np.abs(gaps).sum() / len(places))
+
+        return value
 
     return Measure(f"ECE@{argument}" if argument else "ECE", "distance of confidence and accuracy, in bins", whole=whole, better="lower")

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result, Statement
+from bowerbird.evals.measure import Measure, Pool, Result, Statement, bare
 from bowerbird.evals.task import Case
 
 __all__ = ["judged", "precision", "recall"]
@@ -35,14 +34,9 @@ def judged(statement: str, cited: Sequence[str], support: Support) -> Statement:
     return Statement(statement, together, alone, without)
 
 
-def _bare(name: str, argument: str) -> None:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
-
-
 def recall(argument: str) -> Measure:
     """Share of the statements that their citations bear out."""
-    _bare("citation-recall", argument)
+    bare("citation-recall", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         return sum(statement.together for statement in result.statements) / len(result.statements) if result.statements else 0.0
@@ -52,7 +46,7 @@ def recall(argument: str) -> Measure:
 
 def precision(argument: str) -> Measure:
     """Share of the citations that are needed."""
-    _bare("citation-precision", argument)
+    bare("citation-precision", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         marks = [

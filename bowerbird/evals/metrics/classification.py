@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare
 from bowerbird.evals.metrics.answers import tokens
 from bowerbird.evals.task import Case
 
-__all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "macro_f1"]
+__all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "label_numbers", "macro_f1"]
 
 
 def chosen(output: str, choices: Sequence[str]) -> str | None:
@@ -42,54 +43,68 @@ def correct(case: Case, result: Result) -> bool:
     return any(tokens(result.output) == tokens(answer) for answer in case.answers)
 
 
-def _bare(name: str, argument: str) -> None:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
-
-
 def accuracy(argument: str) -> Measure:
     """Share of the cases whose choice is right; no choice is wrong."""
-    _bare("accuracy", argument)
+    bare("accuracy", argument)
     return Measure("accuracy", "1 if the choice is right", lambda case, result, pool: float(correct(case, result)))
+
+
+def label_numbers(cases: Sequence[Case], results: Sequence[Result]) -> tuple[Places, Places]:
+    """(n,) numbers of the gold labels and of the chosen ones, from 1; 0 where nothing was chosen."""
+    numbers: dict[str | None, int] = {None: 0}
+    gold = [numbers.setdefault(case.answers[0], len(numbers)) for case in cases]
+    given = [numbers.setdefault(chosen(result.output, case.choices), len(numbers)) for case, result in zip(cases, results, strict=True)]
+    return np.array(gold, dtype=np.int64), np.array(given, dtype=np.int64)
 
 
 def macro_f1(argument: str) -> Measure:
     """Mean over labels of their F1, each label as heavy as any other; labels are those that are gold or were chosen somewhere."""
-    _bare("macro-F1", argument)
+    bare("macro-F1", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        gold = [case.answers[0] for case in cases]
-        given = [chosen(result.output, case.choices) for case, result in zip(cases, results, strict=True)]
-        scores = []
-        for label in sorted({*gold, *(choice for choice in given if choice is not None)}):
-            right = sum(a == b == label for a, b in zip(gold, given, strict=True))
-            scores.append(2 * right / (gold.count(label) + given.count(label)))
-        return sum(scores) / len(scores)
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        gold, given = label_numbers(cases, results)
+        labels = int(max(gold.max(), given.max())) + 1
+
+        def value(places: Places) -> float:
+            wanted, got = gold[places], given[places]
+            right = np.bincount(wanted[wanted == got], minlength=labels)[1:]
+            either = np.bincount(wanted, minlength=labels)[1:] + np.bincount(got, minlength=labels)[1:]
+            return float((2 * right[either > 0] / either[either > 0]).mean())
+
+        return value
 
     return Measure("macro-F1", "mean over labels of their F1", whole=whole)
 
 
-def average_ranks(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def average_ranks(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) ranks from 1, equal values share the mean of their ranks."""
     array = np.asarray(values, dtype=np.float64)
     _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    ranks: np.ndarray[tuple[int], np.dtype[np.float64]] = ((ends - counts + 1 + ends) / 2)[inverse]
+    ranks: NDArray[np.float64] = ((ends - counts + 1 + ends) / 2)[inverse]
     return ranks
 
 
 def auc(argument: str) -> Measure:
     """Chance that a case whose answer is the first choice scores above one whose answer is another; ties count half."""
-    _bare("AUC", argument)
+    bare("AUC", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         if any(result.score is None for result in results):
             raise InvalidInput("AUC needs a score for every case (of the first choice); some results have none.")
         positive = np.array([case.answers[0] == case.choices[0] for case in cases])
-        ups, downs = int(positive.sum()), int((~positive).sum())
-        if not ups or not downs:
-            raise InvalidInput(f"AUC needs cases of both classes; all {len(cases)} are of one.")
-        ranks = average_ranks([result.score for result in results if result.score is not None])
-        return float((ranks[positive].sum() - ups * (ups + 1) / 2) / (ups * downs))
+        scores = np.array([result.score for result in results], dtype=np.float64)
+        if np.isnan(scores).any():
+            raise InvalidInput("AUC needs scores that are numbers; some are not.")
+
+        def value(places: Places) -> float:
+            up = positive[places]
+            ups, downs = int(up.sum()), int((~up).sum())
+            if not ups or not downs:
+                raise InvalidInput(f"AUC needs cases of both classes; all {len(places)} are of one.")
+            ranks = average_ranks(scores[places])
+            return float((ranks[up].sum() - ups * (ups + 1) / 2) / (ups * downs))
+
+        return value
 
     return Measure("AUC", "chance that a positive case scores above a negative one", whole=whole)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare
 from bowerbird.evals.task import Case
 
 __all__ = ["nll", "perplexity"]
@@ -18,14 +20,9 @@ def _sums(name: str, result: Result) -> tuple[float, int]:
     return result.nll, result.scored
 
 
-def _bare(name: str, argument: str) -> None:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
-
-
 def nll(argument: str) -> Measure:
     """Mean negative log-likelihood of a gold token (nats), a mean over cases: what perplexities are compared by, case by case."""
-    _bare("nll", argument)
+    bare("nll", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         total, count = _sums("nll", result)
@@ -36,11 +33,16 @@ def nll(argument: str) -> Measure:
 
 def perplexity(argument: str) -> Measure:
     """exp of the mean over all gold tokens of all cases: a long case weighs more."""
-    _bare("perplexity", argument)
+    bare("perplexity", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        pairs = [_sums("perplexity", result) for result in results]
-        return math.exp(math.fsum(total for total, _ in pairs) / sum(count for _, count in pairs))
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        sums = np.array([_sums("perplexity", result) for result in results])
+
+        def value(places: Places) -> float:
+            total, count = sums[places].sum(axis=0)
+            return math.exp(total / count)
+
+        return value
 
     return Measure(
         "perplexity", "exp of the mean negative log-likelihood of a gold token", whole=whole, better="lower", low=1.0, high=math.inf

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result
+from bowerbird.evals.measure import Measure, Pool, Result, bare
 from bowerbird.evals.task import Case
 
 __all__ = ["bleu", "rouge_1", "rouge_2", "rouge_l"]
@@ -48,8 +48,7 @@ def _subsequence(given: list[str], wanted: list[str]) -> int:
 
 
 def _made(name: str, about: str, argument: str, compare: Callable[[list[str], list[str]], float]) -> Measure:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+    bare(name, argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         if not case.answers:

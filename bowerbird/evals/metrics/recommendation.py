@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result, cutoff
+from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, cutoff
 from bowerbird.evals.task import Case
 
 __all__ = ["arp", "coverage", "popularity"]
@@ -28,10 +28,14 @@ def coverage(argument: str) -> Measure:
     """Share of the catalogue that is among the first k for anybody. It grows with the number of cases: compare equal numbers."""
     k = cutoff("coverage", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         if not pool.popularity:
             raise InvalidInput("coverage needs the pool of records, and it is empty.")
-        return len({key for result in results for key in result.keys[:k]}) / len(pool.popularity)
+
+        def value(places: Places) -> float:
+            return len({key for place in places for key in results[place].keys[:k]}) / len(pool.popularity)
+
+        return value
 
     return Measure(f"coverage@{k}", "share of the catalogue among the first k for anybody", whole=whole)
 

@@ -16,17 +16,17 @@ no costs. PGR can pass 1: the weak model is sometimes right where the strong one
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Pool, Result, cutoff
+from bowerbird.evals.measure import Better, Measure, OfPlaces, Places, Pool, Result, bare, cutoff
 from bowerbird.evals.task import Case
 
-__all__ = ["Curve", "apgr", "cost_at", "cpt", "curve", "pair", "pgr", "quality", "regret"]
+__all__ = ["Curve", "Questions", "apgr", "cost_at", "cpt", "curve", "pair", "pgr", "quality", "regret"]
 
 _Floats = NDArray[np.float64]
 
@@ -84,38 +84,60 @@ def pair(cases: Sequence[Case]) -> tuple[str, str]:
     return strong, weak
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """(n,) each: what the strong and the weak model score on a question and cost (dollars, zeros if unknown)."""
+
+    strong: _Floats
+    weak: _Floats
+    strong_dollars: _Floats
+    weak_dollars: _Floats
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Questions:
+        """The questions of these cases for their pair of models."""
+        strong, weak = pair(cases)
+        scores, nothing = _table(cases, "scores"), np.zeros(len(cases))
+        dollars = _table(cases, "costs") if all(case.facts.get("costs") for case in cases) else {}
+        return cls(scores[strong], scores[weak], dollars.get(strong, nothing), dollars.get(weak, nothing))
+
+    def drawn(self, places: Places) -> Questions:
+        """Those at the places. Raises `InvalidInput` where the two models score the same over them."""
+        found = Questions(self.strong[places], self.weak[places], self.strong_dollars[places], self.weak_dollars[places])
+        if found.strong.mean() == found.weak.mean():
+            raise InvalidInput(f"The two models score the same over these {len(places)} cases: there is no gap to recover.")
+        return found
+
+    def curve(self, wishes: _Floats) -> Curve:
+        """Every threshold of a router; `wishes[i]` is how much it wants the strong model for question i."""
+        order = np.argsort(-wishes, kind="stable")
+        ends = np.flatnonzero(np.diff(wishes[order], append=np.inf) != 0) + 1  # equal wishes go over together
+        places = np.concatenate(([0], ends))
+
+        def along(of_strong: _Floats, of_weak: _Floats) -> _Floats:
+            gained = np.concatenate(([0.0], np.cumsum((of_strong - of_weak)[order])))
+            result: _Floats = (of_weak.sum() + gained[places]) / len(wishes)
+            return result
+
+        return Curve(places / len(wishes), along(self.strong, self.weak), along(self.strong_dollars, self.weak_dollars))
+
+
 def curve(cases: Sequence[Case], wishes: Sequence[float]) -> Curve:
-    """Every threshold of a router; `wishes[i]` is how much it wants the strong model for case i."""
-    strong, weak = pair(cases)
-    wish = np.asarray(wishes, dtype=np.float64)
-    if np.isnan(wish).any():
-        raise InvalidInput("A router's score is not a number for some case.")
-    order = np.argsort(-wish, kind="stable")
-    ends = np.flatnonzero(np.diff(wish[order], append=np.inf) != 0) + 1  # equal wishes go over together
-    places = np.concatenate(([0], ends))
-    scores = _table(cases, "scores")
-    dollars = _table(cases, "costs") if all(case.facts.get("costs") for case in cases) else {}
-    nothing = np.zeros(len(cases))
-
-    def along(of_strong: _Floats, of_weak: _Floats) -> _Floats:
-        gained = np.concatenate(([0.0], np.cumsum((of_strong - of_weak)[order])))
-        result: _Floats = (of_weak.sum() + gained[places]) / len(cases)
-        return result
-
-    spent = along(dollars.get(strong, nothing), dollars.get(weak, nothing))
-    return Curve(places / len(cases), along(scores[strong], scores[weak]), spent)
+    """Every threshold of a router over these cases; `wishes[i]` is how much it wants the strong model for case i."""
+    return Questions.of(cases).curve(np.asarray(wishes, dtype=np.float64))
 
 
-def _wishes(name: str, results: Sequence[Result]) -> list[float]:
-    wishes = [result.score for result in results if result.score is not None]
-    if len(wishes) != len(results):
-        raise InvalidInput(f"{name} needs a router's score for every case; {len(results) - len(wishes)} of {len(results)} have none.")
-    return wishes
+def _along(name: str, about: str, read: Callable[[Curve], float], better: Better = "higher", unbounded: bool = False) -> Measure:
+    """A measure that is read off the curve of a router's scores. The pair of models is that of all cases, in every draw."""
 
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        wishes = np.array([result.score for result in results], dtype=np.float64)
+        if np.isnan(wishes).any():
+            raise InvalidInput(f"{name} needs a router's score for every case; {int(np.isnan(wishes).sum())} of {len(wishes)} have none.")
+        questions = Questions.of(cases)
+        return lambda places: read(questions.drawn(places).curve(wishes[places]))
 
-def _bare(name: str, argument: str) -> None:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+    return Measure(name, about, whole=whole, better=better, low=-math.inf if unbounded else 0.0, high=math.inf if unbounded else 1.0)
 
 
 def _of_chosen(case: Case, result: Result) -> float:
@@ -129,13 +151,13 @@ def _of_chosen(case: Case, result: Result) -> float:
 
 def quality(argument: str) -> Measure:
     """What the chosen model scores."""
-    _bare("quality", argument)
+    bare("quality", argument)
     return Measure("quality", "score of the chosen model", lambda case, result, pool: _of_chosen(case, result), high=math.inf)
 
 
 def regret(argument: str) -> Measure:
     """What the best model of each case scores beyond the chosen one: 0 for the oracle."""
-    _bare("regret", argument)
+    bare("regret", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
         return max(map(float, case.facts["scores"].values())) - _of_chosen(case, result)
@@ -145,47 +167,46 @@ def regret(argument: str) -> Measure:
 
 def pgr(argument: str) -> Measure:
     """Performance gap recovered by the models that were chosen: always-weak 0, always-strong 1."""
-    _bare("PGR", argument)
+    bare("PGR", argument)
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        strong, weak = pair(cases)
-        scores = _table(cases, "scores")
-        got = sum(_of_chosen(case, result) for case, result in zip(cases, results, strict=True)) / len(cases)
-        return float((got - scores[weak].mean()) / (scores[strong].mean() - scores[weak].mean()))
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        questions = Questions.of(cases)
+        got = np.array([_of_chosen(case, result) for case, result in zip(cases, results, strict=True)])
+
+        def value(places: Places) -> float:
+            found = questions.drawn(places)
+            return float((got[places].mean() - found.weak.mean()) / (found.strong.mean() - found.weak.mean()))
+
+        return value
 
     return Measure("PGR", "share of the gap between the models that is recovered", whole=whole, low=-math.inf, high=math.inf)
 
 
 def apgr(argument: str) -> Measure:
     """Average performance gap recovered over all shares of strong calls."""
-    _bare("APGR", argument)
-
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        return curve(cases, _wishes("APGR", results)).area
-
-    return Measure("APGR", "gap recovered, averaged over all shares of strong calls", whole=whole, low=-math.inf, high=math.inf)
+    bare("APGR", argument)
+    return _along("APGR", "gap recovered, averaged over all shares of strong calls", lambda found: found.area, unbounded=True)
 
 
 def cpt(argument: str) -> Measure:
     """Call-performance threshold: the least share of strong calls that recovers x % of the gap."""
-    percent = cutoff("CPT", argument)
+    percent = cutoff("CPT", argument) or 0
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        found = curve(cases, _wishes(f"CPT@{percent}", results))
-        return found.first(found.gap_recovered, (percent or 0) / 100, found.share)
+    def read(found: Curve) -> float:
+        return found.first(found.gap_recovered, percent / 100, found.share)
 
-    return Measure(f"CPT@{percent}", f"least share of strong calls that recovers {percent} % of the gap", whole=whole, better="lower")
+    return _along(f"CPT@{percent}", f"least share of strong calls that recovers {percent} % of the gap", read, "lower")
 
 
 def cost_at(argument: str) -> Measure:
     """The least cost at which x % of the strong model's score is reached, as a share of what always-strong costs."""
-    percent = cutoff("CostAt", argument)
+    percent = cutoff("CostAt", argument) or 0
 
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> float:
-        found = curve(cases, _wishes(f"CostAt@{percent}", results))
+    def read(found: Curve) -> float:
         if found.dollars[-1] <= 0:
             raise InvalidInput(f"CostAt@{percent} needs the dollars of every model in facts['costs'].")
-        return found.first(found.quality, (percent or 0) / 100 * float(found.quality[-1]), found.dollars) / float(found.dollars[-1])
+        return found.first(found.quality, percent / 100 * float(found.quality[-1]), found.dollars) / float(found.dollars[-1])
 
-    about = f"least cost that reaches {percent} % of the strong model's score, against always-strong"
-    return Measure(f"CostAt@{percent}", about, whole=whole, better="lower")
+    return _along(
+        f"CostAt@{percent}", f"least cost that reaches {percent} % of the strong model's score, against always-strong", read, "lower"
+    )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bowerbird.errors import InvalidInput
-from bowerbird.evals.measure import Measure, Result
+from bowerbird.evals.measure import Measure, Result, bare
 from bowerbird.evals.task import Case
 
 __all__ = ["completion_tokens", "cost", "prompt_tokens", "tokens"]
 
 
 def _made(name: str, argument: str, about: str, take: Callable[[Case, Result], float]) -> Measure:
-    if argument:
-        raise InvalidInput(f"{name} takes nothing after an @; got {argument!r}.")
+    bare(name, argument)
     return Measure(name, about, lambda case, result, pool: take(case, result), better="lower", high=math.inf)
 
 
