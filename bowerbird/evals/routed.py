@@ -1,7 +1,7 @@
 """Routing tasks: models as records, and what each of them scored on a question. Knows nothing of routers.
 
-No routing dataset here has a split of its own, so `train` and `test` are halves by a hash of the case, for routers that
-learn; `all` is both, for ones that do not.
+No routing dataset here has a split of its own, so `test` and `train` are halves by a hash of the case; `all` is both, for
+routers that learn nothing from these questions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bowerbird.types import Record, Scope
 __all__ = ["PAIR", "REPOSITORY", "REVISION", "SPLITS", "Model", "case", "drawn", "records"]
 
 REPOSITORY, REVISION = "lm-sys/RouteLLM", "0b64fdafe049e596a3f5657c219329f24af24198"
-SPLITS = ("all", "train", "test")
+SPLITS = ("test", "train", "all")
 _SCOPE = Scope("eval")
 
 

@@ -17,8 +17,6 @@ from bowerbird.errors import InvalidInput
 
 __all__ = ["github", "json_lines", "json_value", "opened", "share", "table_rows"]
 
-_LONGEST_FIELD = 1 << 27  # a judged conversation in one CSV field is longer than Python's default of 128 KiB
-
 
 def opened(path: Path, encoding: str = "utf-8") -> TextIO:
     """The file as text, line ends untouched; one that ends in .gz is decompressed on the way."""
@@ -53,18 +51,12 @@ def table_rows(
     A row with fewer or more cells than the header raises `InvalidInput`: it would be read shifted.
     """
     with opened(path, encoding) as text:
-        before = csv.field_size_limit(_LONGEST_FIELD)
-        try:
-            rows = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-            names = list(header) if header is not None else next(rows, [])
-            for row in rows:
-                if len(row) != len(names):
-                    raise InvalidInput(
-                        f"{path}, line {rows.line_num}: {len(row)} cells for the {len(names)} columns {', '.join(names[:8])}."
-                    )
-                yield dict(zip(names, row, strict=True))
-        finally:
-            csv.field_size_limit(before)
+        rows = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        names = list(header) if header is not None else next(rows, [])
+        for row in rows:
+            if len(row) != len(names):
+                raise InvalidInput(f"{path}, line {rows.line_num}: {len(row)} cells for the {len(names)} columns {', '.join(names[:8])}.")
+            yield dict(zip(names, row, strict=True))
 
 
 def share(key: str) -> float:

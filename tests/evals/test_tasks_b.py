@@ -34,11 +34,11 @@ COUNTS: dict[str, tuple[int, dict[str, int]]] = {
     "lastfm": (1506, {"queries": 378}),
     "movielens": (9742, {"test": 28, "newcomers": 87}),
     "amazon_games": (16_859, {"test": 40_430, "tune": 10_116}),
-    "routellm_mmlu": (2, {"all": 10_785, "train": 5397, "test": 5388}),
-    "routellm_gsm8k": (2, {"all": 660, "train": 321, "test": 339}),
-    "routellm_mtbench": (2, {"all": 80, "train": 38, "test": 42}),
-    "routerbench": (11, {"all": 2212, "train": 1073, "test": 1139}),
-    "routerdc": (7, {"all": 7598, "train": 3872, "test": 3726}),
+    "routellm_mmlu": (2, {"test": 5388, "train": 5397, "all": 10_785}),
+    "routellm_gsm8k": (2, {"test": 339, "train": 321, "all": 660}),
+    "routellm_mtbench": (2, {"test": 42, "train": 38, "all": 80}),
+    "routerbench": (11, {"test": 1139, "train": 1073, "all": 2212}),
+    "routerdc": (7, {"test": 3726, "train": 3872, "all": 7598}),
     "wice": (0, {"dev": 349}),
     "begin": (0, {"dev": 1229}),
     "expertqa": (0, {"rand_val": 969}),
@@ -64,7 +64,7 @@ def small(tmp_path: Path, name: str, contents: Mapping[str, str], encoding: str 
 
 def read(tmp_path: Path, name: str, contents: Mapping[str, str], split: str | None = None) -> tuple[list[Record], list[Case]]:
     task, data = small(tmp_path, name, contents)
-    return list(task.records(data)), list(task.cases(data, split or task.splits[0]))
+    return list(task.records(data)), list(task.cases(data, split or ("all" if "all" in task.splits else task.splits[0])))
 
 
 def lines(*items: Any) -> str:
@@ -393,3 +393,11 @@ def test_classes_of_real_data(data: Path) -> None:
     assert labels("pandalm") == {"second": 472, "first": 422, "tie": 105}
     assert labels("llmbar").total() == 419
     assert labels("expertqa") == {"complete": 715, "incomplete": 196, "partial": 58}
+
+
+def test_routerbench_asks_without_the_solved_examples(data: Path) -> None:
+    task = get("routerbench")
+    asked = [case.query for case in task.cases(task.data(data), "all")]
+    assert len(set(asked)) == len(asked) == 2212
+    assert max(map(len, asked)) < 1100
+    assert Counter(query[:60] for query in asked).most_common(1)[0][1] <= 2

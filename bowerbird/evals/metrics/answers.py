@@ -1,7 +1,7 @@
 """Measures of a short answer against the accepted ones; the best over those counts.
 
-Texts are normalised as for SQuAD (Rajpurkar et al. 2016): lower case, without punctuation and the English articles. Chinese,
-Japanese kana are taken by character. Articles of other languages stay, which costs German and Spanish answers a little F1.
+Texts are normalised as for SQuAD (Rajpurkar et al. 2016): lower case, without punctuation and the English articles. Chinese
+and Japanese are taken by character. Articles of other languages stay, which costs German and Spanish answers a little F1.
 """
 
 from __future__ import annotations
