@@ -174,7 +174,7 @@ def _read(path: Path) -> tuple[list[Item], int]:
 
 
 class ItemLog:
-    """The item file of one system, open for appending. `done` holds what an earlier run left; a line cut short is cut off."""
+    """The item file of one system, open for appending. `done` holds its items, an earlier run's too; a line cut short is cut off."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -193,6 +193,7 @@ class ItemLog:
                     raise InvalidInput(f"{name} of case {item.id!r} is {value}: that is no result. Leave the measure out of the item.")
         self._file.writelines(json.dumps(asdict(item), ensure_ascii=False, allow_nan=False) + "\n" for item in items)
         self._file.flush()
+        self.done.extend(items)
         if time.monotonic() - self._synced > _SYNC_EVERY:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()

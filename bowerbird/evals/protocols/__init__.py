@@ -1,0 +1,23 @@
+"""Protocols: how a task is judged. Name -> "module:Class", one method a file."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from bowerbird.errors import UnknownName
+
+TABLE: dict[str, str] = {
+    "rank": "bowerbird.evals.protocols.rank:Rank",
+    "answer": "bowerbird.evals.protocols.answer:AnswerFrom",
+    "classify": "bowerbird.evals.protocols.classify:Classify",
+    "knn": "bowerbird.evals.protocols.knn:Knn",
+}
+
+
+def judge_of(name: str) -> Any:
+    """The class called `name`; an unknown one raises `UnknownName` with the nearest."""
+    if name not in TABLE:
+        raise UnknownName("protocol", name, TABLE)
+    module, _, attribute = TABLE[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

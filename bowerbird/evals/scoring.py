@@ -1,0 +1,108 @@
+"""From results to numbers: which measures a protocol takes, their value for a case, and over all cases with an interval.
+
+It knows measures by their declaration and no formula. A measure that has no value here is named with the reason, not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.errors import InvalidInput
+from bowerbird.evals.compare import interval, interval_of_set
+from bowerbird.evals.measure import Measure, Pool, Result, get
+from bowerbird.evals.metrics import TABLE
+from bowerbird.evals.results import Estimate, Item
+from bowerbird.evals.task import Case
+
+__all__ = ["estimates", "family", "of_case", "result_of", "taken"]
+
+_RESAMPLES = 1000
+_WHOLE = 100_000  # cases in all resamples together, for measures that are no mean
+
+
+def family(name: str) -> str:
+    """The file of `metrics/` that a measure stands in: ranking, answers, classification and so on."""
+    base = name.partition("@")[0]
+    get(name)  # an unknown one raises with the nearest
+    return TABLE[base].partition(":")[0].rpartition(".")[2]
+
+
+def taken(names: Sequence[str], families: Sequence[str]) -> tuple[str, ...]:
+    """Those of a task's measures that a protocol can take, in the task's order."""
+    return tuple(name for name in names if family(name) in families)
+
+
+def of_case(names: Sequence[str], case: Case, result: Result, pool: Pool | None) -> dict[str, float]:
+    """The value of each measure that is a mean over cases and says something of this one."""
+    found = {}
+    for name in names:
+        measure = get(name)
+        if measure.item is not None and _says(name, case, result):
+            found[name] = measure.items([case], [result], pool)[0]
+    return found
+
+
+def _says(name: str, case: Case, result: Result) -> bool:
+    """A ranking is judged where something is gold, a text where something is accepted, what is shown where something is."""
+    kind = family(name)
+    if kind == "ranking":
+        return any(grade > 0 for grade in case.gold.values())
+    if kind == "recommendation":
+        return bool(result.keys)
+    return bool(case.answers) if kind in ("answers", "overlap", "classification") else True
+
+
+def result_of(item: Item) -> Result:
+    """An item read back, as the measures take it. Of the hits the first hundred are kept."""
+    facts = item.facts
+    return Result(
+        case=item.id,
+        keys=item.hits,
+        output=item.answer,
+        score=facts.get("score"),
+        confidence=facts.get("confidence"),
+        nll=facts.get("nll"),
+        scored=facts.get("scored", 0),
+        prompt_tokens=item.prompt_tokens,
+        completion_tokens=item.completion_tokens,
+        cost=item.dollars,
+        seconds=item.stages,
+    )
+
+
+def estimates(
+    names: Sequence[str], cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int
+) -> tuple[dict[str, Estimate], list[str]]:
+    """Each measure over the cases with its 95 % interval, and why one has no value.
+
+    Intervals are those of `compare.py`: percentile bootstrap over cases, 1,000 resamples; fewer for measures that are no mean
+    over very many cases, as each resample computes them anew.
+    """
+    found: dict[str, Estimate] = {}
+    missing: list[str] = []
+    for name in names:
+        measure = get(name)
+        try:
+            found[name] = _mean(measure, items, seed) if measure.whole is None else _whole(measure, cases, items, pool, seed)
+        except InvalidInput as error:
+            missing.append(f"{name}: {error}")
+    return found, missing
+
+
+def _mean(measure: Measure, items: Sequence[Item], seed: int) -> Estimate:
+    values = {item.id: item.measures[measure.name] for item in items if measure.name in item.measures}
+    found = interval(values, seed, _RESAMPLES)
+    return Estimate(found.value, found.low, found.high, found.n)
+
+
+def _whole(measure: Measure, cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int) -> Estimate:
+    results = [result_of(item) for item in items]
+
+    def value(places: NDArray[np.int64]) -> float:
+        return measure.value([cases[i] for i in places], [results[i] for i in places], pool)
+
+    found = interval_of_set(value, len(cases), seed, max(50, min(_RESAMPLES, _WHOLE // max(1, len(cases)))))
+    return Estimate(found.value, found.low, found.high, found.n)
