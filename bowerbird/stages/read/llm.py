@@ -76,7 +76,7 @@ class ReadLLM(Read):
         text = ""
         try:
             prompt, cut = self._prompt(turn)
-            for piece in self.llm.stream(prompt, max_tokens=self.max_tokens, temperature=self.temperature):
+            for piece in self.llm.stream(prompt, max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop):
                 text += piece
                 yield piece
         except LLMError as error:
@@ -85,11 +85,16 @@ class ReadLLM(Read):
         answer, info = self._answer(turn, Completion(text, sum(sizes[:-1]), sizes[-1]))
         return answer, {**cut, **info}
 
+    @property
+    def _stop(self) -> tuple[str, ...]:
+        """A base model goes on with a dialogue of its own after its first line."""
+        return () if "chat" in capabilities(self.llm) else ("\n",)
+
     def _complete(self, prompts: Sequence[Prompt]) -> list[Completion | LLMError]:
         if not prompts:
             return []
         try:
-            return list(self.llm.complete(prompts, max_tokens=self.max_tokens, temperature=self.temperature))
+            return list(self.llm.complete(prompts, max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop))
         except LLMError as error:
             if len(prompts) == 1:
                 return [error]
@@ -99,7 +104,7 @@ class ReadLLM(Read):
                 outcomes.append(outcomes[-1])
                 continue
             try:
-                outcomes += self.llm.complete([prompt], max_tokens=self.max_tokens, temperature=self.temperature)
+                outcomes += self.llm.complete([prompt], max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop)
             except LLMError as error:
                 outcomes.append(error)
         return outcomes
