@@ -1,0 +1,128 @@
+"""The report as one HTML page that needs nothing else. What comes from data is escaped, and no script but the page's own may run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bowerbird.evals.page.items import items
+from bowerbird.evals.page.parts import Json, Labels, anchor, badge, cell, details, empty, interval, said, table
+from bowerbird.evals.page.pictures import Point, Series, curve
+from bowerbird.evals.page.run import section
+from bowerbird.evals.page.stressed import stressed
+from bowerbird.evals.page.text import day, escape, number
+
+__all__ = ["page"]
+
+_HERE = Path(__file__).parent
+_SIDE = ("none", "bm25", "dense", "oracle")
+_FOOT = (
+    "Intervals are 95 % intervals. Systems are compared item by item: a randomisation test, corrected for the number of comparisons "
+    "(Holm), and a bootstrap interval of the difference that leaves out zero. This page holds all it needs and asks nothing of the network."
+)
+
+
+def page(report: Json) -> str:
+    """The whole page for what `report.gather` made."""
+    style, script = (_HERE / "page.css").read_text("utf-8"), (_HERE / "page.js").read_text("utf-8")
+    pin = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{pin}'; base-uri 'none'; form-action 'none'"
+    labels, runs, title = Labels(report["labels"]), report["runs"], escape(report["title"])
+    held = [_count(runs, "run")] * bool(runs) + [_count(report["stress"], "stress test")] * bool(report["stress"])
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">',
+        f"<title>{title}</title><style>{style}</style></head><body>",
+        '<a class="skip" href="#results">Skip to the results</a>',
+        f'<header><div class="top"><div><h1>{title}</h1>',
+        f'<p class="soft">{", ".join(held)} · made {day(report["made"])} with Bowerbird {escape(report["version"])}</p></div>',
+        '<button id="theme" class="no-print" type="button" hidden aria-label="Switch between light and dark"></button></div>',
+        _contents(report),
+        '</header><main id="results">',
+        _glance(runs, labels),
+        *(_budgets(one, labels) for one in report["curves"]),
+        *(section(run, labels, "".join(items(run, group, labels) for group in run["items"])) for run in runs),
+        *(stressed(one, labels.chip(one["spec"])) for one in report["stress"]),
+        f"</main><footer><p>{_FOOT}</p></footer>",
+        f"<script>{script}</script></body></html>",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _count(things: Sequence[Any], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _contents(report: Json) -> str:
+    links = [(one["anchor"], f"{one['task']}: budgets") for one in report["curves"]]
+    links += [(f"run-{anchor(run['id'])}", _title(run, report["runs"])) for run in report["runs"]]
+    links += [(one["anchor"], "stress") for one in report["stress"]]
+    if len(links) < 2:
+        return ""
+    listed = "".join(f'<li><a href="#{escape(link)}">{escape(name)}</a></li>' for link, name in links)
+    return f'<nav aria-label="Contents"><ul>{listed}</ul></nav>'
+
+
+def _title(run: Json, runs: Sequence[Json]) -> str:
+    twins = [one for one in runs if (one["task"], one["split"]) == (run["task"], run["split"])]
+    return f"{run['task']} · {run['budget_tokens']:,} tokens" if len(twins) > 1 else str(run["task"])
+
+
+def _glance(runs: Sequence[Json], labels: Labels) -> str:
+    rows = []
+    for run in runs:
+        by_name = {system["name"]: system["measures"].get(run["main"]) for system in run["systems"]}
+        for system in run["systems"]:
+            mine = by_name[system["name"]]
+            if system["baseline"] or mine is None:
+                continue
+            words = {one["against"]: one["word"] for one in run["verdicts"] if one["system"] == system["name"]}
+            plain = next(((name, word) for name, word in words.items() if name != "none"), None)
+            cells = [
+                f'<th scope="row"><a href="#run-{anchor(run["id"])}">{escape(_title(run, runs))}</a></th>',
+                f'<td class="text">{labels.letter(system["name"])}</td><td class="text">{escape(run["main"])}</td>',
+                cell(f"<b>{number(mine['value'])}</b>{interval(mine)}", mine["value"]),
+                *(cell(number(row["value"]), row["value"]) if (row := by_name.get(name)) else empty() for name in _SIDE),
+                f'<td class="text">{badge("broken", "no result") if run["lacks"] else badge(words["none"]) if "none" in words else "·"}</td>',
+                f'<td class="text">{badge(plain[1])} <span class="soft">{escape(plain[0])}</span></td>' if plain else empty(),
+            ]
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+    if not rows:
+        return ""
+    heads = ["Task", "System", "Measure", "Value", *_SIDE, "Against none", "Against the best retriever"]
+    key = "".join(f"<li>{labels.chip(name)}</li>" for name in labels.letters)
+    listed = table("Does it help? One row a system and run.", heads, rows, True)
+    return f'<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>{listed}<ul class="key specs">{key}</ul></section>'
+
+
+def _budgets(one: Json, labels: Labels) -> str:
+    series = [
+        Series(
+            labels.short(s["name"]),
+            labels.colour(s["name"]),
+            tuple(
+                Point(p["budget"], p["value"], p["low"], p["high"], f"{labels.short(s['name'])}: {said(p)} at {p['budget']:,} tokens")
+                for p in s["points"]
+            ),
+        )
+        for s in one["systems"]
+    ]
+    budgets = sorted({p["budget"] for s in one["systems"] for p in s["points"]})
+    log = budgets[0] > 0 and budgets[-1] / budgets[0] >= 8
+    name = f"{one['measure']} against the token budget"
+    picture = curve(series, f"{one['task']}: {name}", "budget, tokens", one["measure"], log=log, x_unit=lambda x: f"{x:,.0f}")
+    rows = []
+    for s in one["systems"]:
+        by = {p["budget"]: p for p in s["points"]}
+        cells = "".join(cell(number(by[b]["value"]) + interval(by[b]), by[b]["value"]) if b in by else empty() for b in budgets)
+        rows.append(f'<tr><th scope="row">{labels.chip(s["name"])}</th>{cells}</tr>')
+    listed = details("The numbers", table(name, ["System", *(f"{b:,} tokens" for b in budgets)], rows, True))
+    return (
+        f'<section id="{one["anchor"]}" aria-labelledby="h-{one["anchor"]}"><h2 id="h-{one["anchor"]}">{escape(one["task"])}: '
+        f'{escape(name)}</h2><figure class="wide">{picture}</figure>{listed}</section>'
+    )
