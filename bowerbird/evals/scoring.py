@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.compare import interval, interval_of_set
 from bowerbird.evals.measure import Measure, Pool, Result, get
@@ -20,7 +17,6 @@ from bowerbird.evals.task import Case
 __all__ = ["estimates", "family", "of_case", "result_of", "taken"]
 
 _RESAMPLES = 1000
-_WHOLE = 100_000  # cases in all resamples together, for measures that are no mean
 
 
 def family(name: str) -> str:
@@ -78,8 +74,7 @@ def estimates(
 ) -> tuple[dict[str, Estimate], list[str]]:
     """Each measure over the cases with its 95 % interval, and why one has no value.
 
-    Intervals are those of `compare.py`: percentile bootstrap over cases, 1,000 resamples; fewer for measures that are no mean
-    over very many cases, as each resample computes them anew.
+    Intervals are those of `compare.py`: percentile bootstrap over cases, 1,000 resamples.
     """
     found: dict[str, Estimate] = {}
     missing: list[str] = []
@@ -99,10 +94,6 @@ def _mean(measure: Measure, items: Sequence[Item], seed: int) -> Estimate:
 
 
 def _whole(measure: Measure, cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int) -> Estimate:
-    results = [result_of(item) for item in items]
-
-    def value(places: NDArray[np.int64]) -> float:
-        return measure.value([cases[i] for i in places], [results[i] for i in places], pool)
-
-    found = interval_of_set(value, len(cases), seed, max(50, min(_RESAMPLES, _WHOLE // max(1, len(cases)))))
+    value = measure.of_places(cases, [result_of(item) for item in items], pool)
+    found = interval_of_set(value, len(cases), seed, _RESAMPLES)
     return Estimate(found.value, found.low, found.high, found.n)

@@ -9,9 +9,14 @@ from bowerbird.errors import UnknownName
 
 TABLE: dict[str, str] = {
     "rank": "bowerbird.evals.protocols.rank:Rank",
+    "recommend": "bowerbird.evals.protocols.recommend:Recommend",
     "answer": "bowerbird.evals.protocols.answer:AnswerFrom",
     "classify": "bowerbird.evals.protocols.classify:Classify",
     "knn": "bowerbird.evals.protocols.knn:Knn",
+    "prefer": "bowerbird.evals.protocols.prefer:Prefer",
+    "perplexity": "bowerbird.evals.protocols.perplexity:Perplexity",
+    "route": "bowerbird.evals.protocols.route:Route",
+    "agree": "bowerbird.evals.protocols.agree:Agree",
 }
 
 
