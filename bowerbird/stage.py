@@ -267,12 +267,16 @@ class Retrieve(Leaf):
         found = self.search(queries) if queries else []
         for i, pairs in zip(owner, found, strict=True):
             mine = best[i]
+            if not mine:
+                best[i] = dict(reversed(pairs))  # of a record given twice, the better score comes last and stays
+                continue
             for id, score in pairs:
                 if id not in mine or score > mine[id]:
                     mine[id] = score
         done = []
+        name = self.name
         for turn, scored in zip(turns, best, strict=True):
-            hits = tuple(Hit(id, score, {self.name: score}) for id, score in ranked(scored))
+            hits = tuple([Hit(id, score, {name: score}) for id, score in ranked(scored)])
             info: dict[str, Any] = {"hits": len(hits)} if turn.retrieves else {"hits": 0, "skipped": True}
             done.append((replace(turn, hits=hits), info))
         return done
@@ -325,7 +329,8 @@ class Fuse(Leaf):
         fused = ranked(self.fuse(lists))
         if self.top:
             fused = fused[: self.top]
-        return tuple(Hit(id, score, {**scores[id], self.name: score}, seen[id].record, seen[id].span) for id, score in fused)
+        name = self.name
+        return tuple([Hit(id, score, {**scores[id], name: score}, seen[id].record, seen[id].span) for id, score in fused])
 
 
 @dataclass(frozen=True)

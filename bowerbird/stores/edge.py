@@ -59,6 +59,7 @@ class EdgeStore(Collection):
         self.path, self._ef = Path(path), ef
         self._folder = self.path / f"shard-{LAYOUT}"
         self._writing = threading.Lock()
+        self._known_size: int | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -153,7 +154,10 @@ class EdgeStore(Collection):
             self._update(self._q.UpdateOperation.delete_points(list(ids)))
 
     def _update(self, operation: Any) -> None:
-        self._guard(lambda: self._shard.update(operation))
+        try:
+            self._guard(lambda: self._shard.update(operation))
+        finally:
+            self._known_size = None
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -196,7 +200,11 @@ class EdgeStore(Collection):
         return int(self._guard(lambda: self._shard.count(request)))
 
     def _size(self) -> int:
-        return int(self._guard(lambda: self._shard.info().points_count))
+        """Points, asked of the shard once after each write: each sparse search wants to know."""
+        known = self._known_size
+        if known is None:
+            known = self._known_size = int(self._guard(lambda: self._shard.info().points_count))
+        return known
 
     def _scroll(
         self,
