@@ -13,6 +13,7 @@ from bowerbird.cli.add import add
 from bowerbird.cli.ask import ask, augment
 from bowerbird.cli.call import EXIT_CODES, Out, command, complain
 from bowerbird.cli.doctor import doctor
+from bowerbird.cli.eval import eval_app
 from bowerbird.cli.feedback import feedback
 from bowerbird.cli.init import init
 from bowerbird.cli.methods import methods
@@ -50,6 +51,7 @@ for _panel, _body, _common in COMMANDS:
         no_args_is_help=_body in (search, augment, ask, show, history),
         context_settings={"ignore_unknown_options": True} if _body is feedback else None,  # -1 is a value there
     )(command(_body, _common))
+app.add_typer(eval_app, rich_help_panel="Judge")
 
 
 def _version(wanted: bool) -> None:

@@ -38,7 +38,7 @@ class Options:
 
     `split`, `protocol`: "" = the task's first (`knn` for `classify` where there is no model). `limit`: cases (None = all).
     `budget_tokens`: of context. `seconds`: stop where it is decided, and at that time in any case (None = run all). `counts`:
-    cases of single systems, to repeat a run that stopped early.
+    cases of single systems, to repeat a run that stopped early. `named`: what the task was asked for by, where that is not its name.
     """
 
     split: str = ""
@@ -48,6 +48,7 @@ class Options:
     budget_tokens: int = 1000
     seconds: float | None = None
     counts: Mapping[str, int] | None = None
+    named: str = ""
 
 
 def run_task(
