@@ -83,18 +83,19 @@ def _glance(runs: Sequence[Json], labels: Labels) -> str:
                 continue
             words = {one["against"]: one["word"] for one in run["verdicts"] if one["system"] == system["name"]}
             plain = next(((name, word) for name, word in words.items() if name != "none"), None)
+            none = badge("broken", "no result") if run["lacks"] else badge(words["none"]) if "none" in words else "·"
             cells = [
-                f'<th scope="row"><a href="#run-{anchor(run["id"])}">{escape(_title(run, runs))}</a></th>',
-                f'<td class="text">{labels.letter(system["name"])}</td><td class="text">{escape(run["main"])}</td>',
+                f'<th scope="row">{labels.letter(system["name"])}<a href="#run-{anchor(run["id"])}">{escape(_title(run, runs))}</a>'
+                f"<small>{escape(run['main'])}</small></th>",
                 cell(f"<b>{number(mine['value'])}</b>{interval(mine)}", mine["value"]),
+                f'<td class="text">{none}</td>',
+                f'<td class="text">{badge(plain[1])}<small>{escape(plain[0])}</small></td>' if plain else '<td class="text">·</td>',
                 *(cell(number(row["value"]), row["value"]) if (row := by_name.get(name)) else empty() for name in _SIDE),
-                f'<td class="text">{badge("broken", "no result") if run["lacks"] else badge(words["none"]) if "none" in words else "·"}</td>',
-                f'<td class="text">{badge(plain[1])} <span class="soft">{escape(plain[0])}</span></td>' if plain else empty(),
             ]
             rows.append(f"<tr>{''.join(cells)}</tr>")
     if not rows:
         return ""
-    heads = ["Task", "System", "Measure", "Value", *_SIDE, "Against none", "Against the best retriever"]
+    heads = ["System and task", "Value", "Against none", "Against the best retriever", *_SIDE]
     key = "".join(f"<li>{labels.chip(name)}</li>" for name in labels.letters)
     listed = table("Does it help? One row a system and run.", heads, rows, True)
     return f'<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>{listed}<ul class="key specs">{key}</ul></section>'
@@ -115,7 +116,7 @@ def _budgets(one: Json, labels: Labels) -> str:
     budgets = sorted({p["budget"] for s in one["systems"] for p in s["points"]})
     log = budgets[0] > 0 and budgets[-1] / budgets[0] >= 8
     name = f"{one['measure']} against the token budget"
-    picture = curve(series, f"{one['task']}: {name}", "budget, tokens", one["measure"], log=log, x_unit=lambda x: f"{x:,.0f}")
+    picture = curve(series, f"{one['task']}: {name}", "budget, tokens", one["measure"], log=log, x_unit=lambda x: f"{x:,.0f}", named=True)
     rows = []
     for s in one["systems"]:
         by = {p["budget"]: p for p in s["points"]}

@@ -21,20 +21,22 @@ def items(run: Json, group: Json, labels: Labels) -> str:
     if not group["items"]:
         return f'<h3>{title}</h3><p class="soft">{nothing}</p>'
     head = (
-        f'<h3>{title}</h3><p class="soft">{labels.letter(group["system"])}beside {escape(group["against"])}, by {escape(group["measure"])}: '
+        f'<h3>{title}</h3><p class="soft">{labels.letter(group["system"])}beside {escape(group["against"])}, '
+        f"by {escape(group['measure'])}: "
         f"the first {len(group['items'])} of {group['count']:,} items.</p>"
     )
-    return head + "".join(_item(run, group, item, labels) for item in group["items"])
+    return head + "".join(
+        _item(f"item-{anchor(run['id'])}-{group['sort']}-{place}", item, group, labels) for place, item in enumerate(group["items"], 1)
+    )
 
 
-def _item(run: Json, group: Json, item: Json, labels: Labels) -> str:
+def _item(name: str, item: Json, group: Json, labels: Labels) -> str:
     query = item["query"]
     line = query if len(query) <= _LINE else f"{query[: _LINE - 1]}…"
     scores = " · ".join(f"{escape(labels.short(side['system']))} <b>{number(side['value'])}</b>" for side in item["sides"])
     gold = f'<p class="soft">Records that help: {escape(", ".join(item["gold"]))}</p>' if item["gold"] else ""
     whole = f'<pre dir="auto">{escape(query)}</pre>' if line != query else ""
     about = " · ".join(escape(part) for part in (item["id"], item["category"]) if part)
-    name = f"item-{anchor(run['id'])}-{group['sort']}-{anchor(item['id'])[:60]}"
     return (
         f'<details class="item" id="{name}"><summary><span class="scores">{scores}</span>'
         f'<bdi class="said-text" dir="auto">{escape(line)}</bdi></summary>{whole}<p class="soft">{about}</p>{gold}'
@@ -46,9 +48,8 @@ def _side(side: Json, group: Json, labels: Labels) -> str:
     facts = [f"{escape(group['measure'])} <b>{number(side['value'])}</b>"]
     facts += [f"{escape(name)} {number(value)}" for name, value in side["measures"].items()]
     facts.append(f"{side['tokens']:,} tokens")
-    parts = [
-        f'<div class="side" {labels.paint(side["system"])}><h4>{labels.chip(side["system"], 60)}</h4><p class="soft">{" · ".join(facts)}</p>'
-    ]
+    head = f'<div class="side" {labels.paint(side["system"])}><h4>{labels.chip(side["system"], 60)}</h4>'
+    parts = [f'{head}<p class="soft">{" · ".join(facts)}</p>']
     if side["answer"]:
         parts.append(f'<h5>Answer</h5><pre dir="auto" tabindex="0">{escape(side["answer"])}</pre>')
     if side["hits"]:

@@ -117,7 +117,7 @@ def _stress(one: Json) -> list[str]:
         said = seconds if row["measure"] == "seconds" else lambda value: f"{value:.0%}"
         owed = "" if row["must"] is None else "holds" if row["value"] == row["must"] else "**broken**"
         told = f"{said(row['value'])} ({said(row['low'])}–{said(row['high'])})"
-        rows.append([row["test"], markdown(row["condition"]), row["measure"], told, str(row["n"]), owed])
+        rows.append([markdown(row["test"]), markdown(row["condition"]), markdown(row["measure"]), told, str(row["n"]), owed])
     out += ["", *_table(["Test", "Condition", "Measure", "Value", "n", "Owed"], rows)]
     for example in one["examples"]:
         out += [

@@ -64,8 +64,9 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[str], sorts: bool =
     """A table that scrolls by itself on a narrow screen. `heads` and `rows` are HTML."""
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     kind = ' class="sorts"' if sorts else ""
+    about = escape(caption)
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table{kind}><caption>{escape(caption)}</caption>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{about}"><table{kind}><caption><span>{about}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

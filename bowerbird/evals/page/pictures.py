@@ -14,7 +14,7 @@ from bowerbird.evals.page.text import escape, number
 
 __all__ = ["Point", "Series", "Strip", "curve", "stacks", "strips"]
 
-_STRIP = 26  # px high
+_STRIP, _HIGH, _LINE = 26, 260, 15.0  # px: a strip, a plot, a line of text
 _SHARE = (0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0])
 _SHAPES = (
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",  # circle, square, triangle, diamond, triangle on its head
@@ -96,14 +96,14 @@ def curve(
     share: bool = False,
     named: bool = False,
 ) -> str:
-    """Curves with their intervals. `log`: the x axis is logarithmic (all x > 0). `share`: the y axis is 0 to 1.
+    """Curves with their intervals. `log`: the x axis is logarithmic, of 1 + x (no x < 0). `share`: the y axis is 0 to 1.
 
-    `named`: each series' name stands at its last point, for single points that no line leads to.
+    `named`: each series' name stands at its last point, or at the end of its line, instead of in a key.
     """
     points = [point for one in series for point in one.points]
     xs = sorted({point.x for point in points})
     low, high, ticks = _SHARE if share else _scale(min(p.low for p in points), max(p.high for p in points))
-    warp: Callable[[float], float] = math.log if log else float
+    warp: Callable[[float], float] = math.log1p if log else float
     left, right = warp(xs[0]), warp(xs[-1])
     room = (right - left) * 0.05 or 1.0
     across, up = _place(left - room, right + room), _place(high, low)
@@ -116,6 +116,8 @@ def curve(
     parts.append('<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/>')
     for place, one in enumerate(series):
         dots = sorted(one.points, key=lambda point: point.x)
+        # Curves that run on one another stand a little apart, so that each is seen.
+        parts.append(f'<g transform="translate({5 * (place - (len(series) - 1) / 2) if one.line and not named else 0:g})">')
         for a, b in pairwise(dots) if one.line else ():
             ends = f'x1="{across(warp(a.x))}" y1="{up(a.y)}" x2="{across(warp(b.x))}" y2="{up(b.y)}"'
             parts.append(f'<line class="curve {escape(one.colour)}" {ends}/>')
@@ -123,15 +125,34 @@ def curve(
             x = across(warp(point.x))
             parts.append(f'<line class="whisker {escape(one.colour)}" x1="{x}" x2="{x}" y1="{up(point.low)}" y2="{up(point.high)}"/>')
             parts.append(f'<svg x="{x}" y="{up(point.y)}" overflow="visible">{_shape(place, one.colour, point.title)}</svg>')
-        if named and dots:
-            side = 'dx="-9" text-anchor="end"' if warp(dots[-1].x) > left + 0.8 * (right - left) else 'dx="9"'
-            parts.append(f'<text class="name" x="{across(warp(dots[-1].x))}" y="{up(dots[-1].y)}" dy="4" {side}>{escape(one.name)}</text>')
+        parts.append("</g>")
+    if named:
+        parts += _names(
+            series, lambda point: (warp(point.x) - left + room) / (right - left + 2 * room), lambda y: (high - y) / (high - low)
+        )
     told = f"{about}. " + "; ".join(f"{one.name}: " + ", ".join(f"{x_unit(p.x)} {y_unit(p.y)}" for p in one.points) for one in series)
     key = "" if named else "".join(f"<li>{_patch(i, one.colour)} {escape(one.name)}</li>" for i, one in enumerate(series))
+    kind = "area ends" if named and any(one.line for one in series) else "area"
     return (
-        f'<div class="plot"><p class="y-label">{escape(y_label)}</p><div class="area"><svg width="100%" height="240" role="img" '
+        f'<div class="plot"><p class="y-label">{escape(y_label)}</p><div class="{kind}"><svg width="100%" height="{_HIGH}" role="img" '
         f'aria-label="{escape(told)}">{"".join(parts)}</svg></div><p class="x-label">{escape(x_label)}</p>{_key(key)}</div>'
     )
+
+
+def _names(series: Sequence[Series], across: Callable[[Point], float], down: Callable[[float], float]) -> list[str]:
+    """Names at the last points, moved up or down where two would stand on one another."""
+    lasts = sorted(
+        ((down(one.points[-1].y) * _HIGH, across(one.points[-1]), one) for one in series if one.points), key=lambda last: last[0]
+    )
+    out: list[str] = []
+    placed: list[tuple[float, float]] = []
+    for y, x, one in lasts:
+        at = max([y, *(before + _LINE for other, before in placed if one.line or abs(other - x) < 0.12)])
+        placed.append((x, at))
+        side = 'dx="-9" text-anchor="end"' if x > 0.75 and not one.line else 'dx="9"'
+        where = "100%" if one.line else f"{100 * x:.2f}%"
+        out.append(f'<text class="name" x="{where}" y="{at:.0f}" dy="4" {side}>{escape(one.name)}</text>')
+    return out
 
 
 def stacks(rows: Sequence[tuple[str, str, Sequence[tuple[str, float]]]], about: str, unit: Callable[[float], str]) -> str:
@@ -194,8 +215,8 @@ def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
 def _tick(value: float, ticks: Sequence[float], unit: Callable[[float], str]) -> str:
     if unit is not number:
         return unit(value)
-    step = ticks[1] - ticks[0]
-    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}" if step < 1 else f"{value:,.10g}"
+    places = len(f"{ticks[1] - ticks[0]:.10f}".rstrip("0").partition(".")[2])
+    return f"{value:,.{places}f}"
 
 
 def _thinned(xs: Sequence[float], warp: Callable[[float], float], span: float) -> list[float]:

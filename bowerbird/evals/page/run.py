@@ -75,7 +75,7 @@ def _verdicts(run: Json, labels: Labels) -> str:
         if one["word"] == "undecided" and one["needed"] and one["needed"] > one["n"]:
             more = f" A difference of this size would need about {one['needed']:,} items."
         lines.append(
-            f"<li>{badge(one['word'])} {labels.chip(one['system'])} is {_VERDICT[one['word']]} <b>{escape(one['against'])}</b>: "
+            f"<li>{badge(one['word'])} {labels.letter(one['system'])}is {_VERDICT[one['word']]} <b>{escape(one['against'])}</b>: "
             f"{escape(run['main'])} {one['difference']:+.3f} "
             f'<span class="soft">({one["low"]:+.3f} to {one["high"]:+.3f}, p = {one["p"]:.2g}; '
             f"better on {one['wins']:,}, worse on {one['losses']:,}, equal on {one['ties']:,} of {one['n']:,})</span>.{more}</li>"
@@ -87,9 +87,9 @@ def _results(run: Json, labels: Labels) -> str:
     costs = [(key, head) for key, head in _COSTS if any(s["cost"] and s["cost"][key] for s in run["systems"])]
     times = {s["name"]: _time(s) for s in run["systems"]}
     timed = any(took is not None for took in times.values())
-    arrow = {"higher": " ↑", "lower": " ↓", "neither": ""}
+    hint = {"higher": "", "lower": " (less is better)", "neither": ""}
     heads = ["System"]
-    heads += [f'<abbr title="{escape(m["about"])}">{escape(name)}</abbr>{arrow[m["better"]]}' for name, m in run["measures"].items()]
+    heads += [f'<abbr title="{escape(m["about"])}">{escape(name)}</abbr>{hint[m["better"]]}' for name, m in run["measures"].items()]
     heads += [head for _, head in costs] + ["Time, median"] * timed
     rows = []
     for s in run["systems"]:

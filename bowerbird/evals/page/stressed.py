@@ -11,7 +11,7 @@ from bowerbird.evals.page.text import day, duration, escape, seconds
 
 __all__ = ["stressed"]
 
-_LOG_FROM = 50  # an axis that spans more than this is logarithmic
+_LOG_FROM = 20  # an axis that spans more than this is logarithmic
 _CURVE = 3  # conditions that make a curve
 
 
@@ -65,7 +65,7 @@ def _pictures(rows: Sequence[Json]) -> str:
     """A curve for each family of conditions that differ in a number alone, intervals for the rest."""
     families: dict[tuple[str, bool], list[Json]] = {}
     for row in rows:
-        families.setdefault((re.sub(r"\d[\d,.]*", "#", row["condition"]), row["measure"] == "seconds"), []).append(row)
+        families.setdefault((re.sub(r"\d[\d,.]*", "#", row["condition"], count=1), row["measure"] == "seconds"), []).append(row)
     out, rest = [], []
     for (family, timed), members in families.items():
         if len({row["x"] for row in members if row["x"] is not None}) < _CURVE:
@@ -96,7 +96,7 @@ def _curve(family: str, timed: bool, members: Sequence[Json]) -> str:
         family.replace("#%", "…").replace("#", "n"),
         family.replace("#%", "…").replace("#", "n"),
         "seconds a question" if timed else "share of the questions",
-        log=xs[0] > 0 and xs[-1] / xs[0] >= _LOG_FROM,
+        log=xs[-1] / max(xs[0], 1.0) >= _LOG_FROM,
         x_unit=_percent if share else _whole,
         y_unit=seconds if timed else _percent,
         share=not timed,

@@ -47,6 +47,8 @@ def number(value: float) -> str:
 
 def seconds(value: float) -> str:
     """A short time with its unit."""
+    if value == 0:
+        return "0 s"
     if value >= 1:
         return f"{value:.2f} s" if value < 10 else f"{value:,.1f} s"
     return f"{value * 1e3:.0f} ms" if value >= 0.01 else f"{value * 1e3:.2f} ms"
