@@ -263,23 +263,26 @@ class Retrieve(Leaf):
                 for text in turn.asked:
                     queries.append(Query(text, filter, turn.keys))
                     owner.append(i)
-        best: list[dict[int, float]] = [{} for _ in turns]
-        found = self.search(queries) if queries else []
-        for i, pairs in zip(owner, found, strict=True):
-            mine = best[i]
-            if not mine:
-                best[i] = dict(reversed(pairs))  # of a record given twice, the better score comes last and stays
-                continue
-            for id, score in pairs:
-                if id not in mine or score > mine[id]:
-                    mine[id] = score
+        lists: list[list[Sequence[tuple[int, float]]]] = [[] for _ in turns]
+        for i, pairs in zip(owner, self.search(queries) if queries else (), strict=True):
+            lists[i].append(pairs)
         done = []
         name = self.name
-        for turn, scored in zip(turns, best, strict=True):
-            hits = tuple([Hit(id, score, {name: score}) for id, score in ranked(scored)])
+        for turn, mine in zip(turns, lists, strict=True):
+            hits = tuple([Hit(id, score, {name: score}) for id, score in _best(mine)])
             info: dict[str, Any] = {"hits": len(hits)} if turn.retrieves else {"hits": 0, "skipped": True}
             done.append((replace(turn, hits=hits), info))
         return done
+
+
+def _best(lists: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """Every record of the lists with its best score."""
+    best = dict(reversed(lists[0])) if lists else {}  # of a record given twice, the better score comes last and stays
+    for pairs in lists[1:]:
+        for id, score in pairs:
+            if id not in best or score > best[id]:
+                best[id] = score
+    return ranked(best)
 
 
 @dataclass(frozen=True)

@@ -30,20 +30,25 @@ class Dense(Retrieve):
     store: Store = part("store")
 
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
+        if not self.encoder.instructed:
+            return self._found(queries)
         asked: list[tuple[int, Query]] = []  # (place of the query it came from, what is searched)
         for place, query in enumerate(queries):
-            if not self.encoder.instructed:
-                asked.append((place, query))
-                continue
             for name in query.filter.kinds or tuple(kinds()):
                 text = kind(name).query_instruction + query.text
                 asked.append((place, replace(query, text=text, filter=replace(query.filter, kinds=(name,)))))
-        rows = distinct([query.text for _, query in asked])
-        vectors = self.encoder.encode(list(rows))
         best: list[dict[int, float]] = [{} for _ in queries]
-        for filter, members in by_filter([query for _, query in asked]):
-            wanted = vectors[[rows[asked[member][1].text] for member in members]]
-            found = self.store.search_dense(self.encoder.id, wanted, self.k, filter)
-            for member, pairs in zip(members, found, strict=True):
-                best[asked[member][0]].update(pairs)
+        for (place, _), pairs in zip(asked, self._found([query for _, query in asked]), strict=True):
+            best[place].update(pairs)
         return [ranked(scores)[: self.k] for scores in best]
+
+    def _found(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
+        """What the store gives for each query: one encoder call, and one store call for each distinct filter."""
+        rows = distinct([query.text for query in queries])
+        vectors = self.encoder.encode(list(rows))
+        done: list[Sequence[tuple[int, float]]] = [()] * len(queries)
+        for filter, members in by_filter(queries):
+            wanted = vectors[[rows[queries[member].text] for member in members]]
+            for member, pairs in zip(members, self.store.search_dense(self.encoder.id, wanted, self.k, filter), strict=True):
+                done[member] = pairs
+        return done
