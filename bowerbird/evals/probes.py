@@ -17,7 +17,18 @@ __all__ = ["Probe", "echo", "far", "near", "probes", "says"]
 _HEADS = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeio")
 _TAILS = ("bor", "dal", "dan", "fen", "gar", "kin", "lan", "len", "mar", "nor", "pel", "rin", "sel", "stad", "tan", "vik", "wen", "wick")
 _THINGS = ("archive", "harbour", "museum", "clinic", "station", "library", "theatre", "orchard", "foundry", "observatory")
-_RELATIONS = ("director", "patron", "emblem", "motto", "nickname", "supplier", "architect", "password", "mascot", "sponsor")
+_RELATIONS = {  # how a question asks, and how a text may say it without the question's word
+    "director": "the {place} is led by {value}",
+    "patron": "{value} pays for all that the {place} does",
+    "emblem": "{value} is shown on the flag of the {place}",
+    "motto": "over the door of the {place} stands {value}",
+    "nickname": "people around here call the {place} {value}",
+    "supplier": "the {place} buys what it needs from {value}",
+    "architect": "it was {value} who drew the plans of the {place}",
+    "password": "whoever wants to enter the {place} has to say {value}",
+    "mascot": "{value} dances at every feast of the {place}",
+    "sponsor": "the money of the {place} comes from {value}",
+}
 _SUBJECTS = ("The weather", "A letter", "The market", "An old map", "The ferry", "A short film", "The bakery", "The choir", "A bridge")
 _VERBS = ("was late", "changed twice", "drew a crowd", "cost less than planned", "was repainted", "closed early", "went well", "was moved")
 _WHEN = ("in spring", "on a Tuesday", "after the storm", "during the fair", "before noon", "last winter", "at the border", "by the river")
@@ -47,6 +58,12 @@ class Probe:
             f"It is known that the {self.place} has {value} as its {self.relation}.",
         )[form % 4]
 
+    def told(self) -> Record:
+        """The fact in other words than the question's, among other sentences: what a search has to understand to find."""
+        before, after = (record.text.partition(". ")[2] for record in far(2, start=len(self.key) + len(self.answer)))
+        said = _RELATIONS[self.relation].format(place=self.place, value=self.answer)
+        return Record(self.key, "passage", f"{before} {said[:1].upper()}{said[1:]}. {after}")
+
     def record(self, value: str = "", form: int = 0, suffix: str = "") -> Record:
         """The fact as a passage; `value` "" is the right one."""
         return Record(f"{self.key}{suffix}", "passage", self.says(value or self.answer, form))
@@ -59,7 +76,7 @@ def probes(count: int, seed: int = 0) -> tuple[Probe, ...]:
     made = []
     for number in range(count):
         place = f"{next(names)} {_THINGS[number % len(_THINGS)]}"
-        relation = _RELATIONS[(number // len(_THINGS) + number) % len(_RELATIONS)]
+        relation = list(_RELATIONS)[(number // len(_THINGS) + number) % len(_RELATIONS)]
         made.append(Probe(f"fact-{number}", place, relation, next(names), tuple(next(names) for _ in range(4))))
     return tuple(made)
 

@@ -293,3 +293,12 @@ def test_bad_input_is_named(bower: Bower) -> None:
 def test_every_test_says_what_it_is() -> None:
     assert set(TESTS) == {"position", "distractors", "conflict", "order", "injection", "growth", "stale"}
     assert all(about and test.__doc__ for about, test in TESTS.values())
+
+
+def test_a_fact_in_other_words_shares_only_its_place_with_the_question() -> None:
+    for probe in probes(30):
+        told = probe.told()
+        assert says(told.text, probe.answer)
+        assert probe.place in told.text
+        assert not says(told.text, probe.relation)
+        assert told == probe.told()
