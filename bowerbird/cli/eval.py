@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["eval_app"]
 
 _RUNS = Path("runs")
+_WIDE = 4  # measures whose intervals a terminal has room for
 _Data = Annotated[Path | None, typer.Option("--data", envvar="BOWERBIRD_DATA", help="The folder that holds the datasets.")]
 _Out = Annotated[Path, typer.Option("--out", "-o", help="Where folders of runs go.")]
 
@@ -350,19 +351,22 @@ def _shown(folder: Path, found: Run) -> Iterable[RenderableType]:
         return
     cases = max(value.n for values in found.measures.values() for value in values.values())
     yield Text(f"{found.task} · {found.split} · {found.protocol} · {cases} cases", style="bold")
+    narrow = len(names) > _WIDE
     made = columns("system", *names, "tokens", "ms", right=(*names, "tokens", "ms"), wrap=("system",))
     for system in found.systems:
         values = found.measures.get(system, {})
-        cells = [_cell(values[name], cases) if name in values else "—" for name in names]
+        cells = [_cell(values[name], cases, narrow) if name in values else "—" for name in names]
         cost, latency = found.cost.get(system), found.latency.get(system, {}).get("total")
         each = f"{cost.tokens / max(1, cases):.0f}" if cost else "—"
         made.add_row(system, *cells, each, f"{1000 * latency.p50:.1f}" if latency else "—")
     yield made
+    if narrow:
+        yield Text("The intervals are in run.json and in: bowerbird eval report", style="dim")
     for note in (*found.open, *found.dropped):
         yield Text(note, style="dim")
     yield Text(str(folder), style="dim")
 
 
-def _cell(value: Estimate, cases: int) -> str:
+def _cell(value: Estimate, cases: int, narrow: bool) -> str:
     few = "" if value.n == cases else f" (n={value.n})"
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]{few}"
+    return f"{value.value:.3f}" if narrow else f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]{few}"

@@ -22,7 +22,7 @@ from bowerbird.flow import Chain, leaves
 from bowerbird.kinds import kind
 from bowerbird.ports import LLM, Encoder, LogLikelihood, capabilities
 from bowerbird.stage import Stage
-from bowerbird.types import Turn
+from bowerbird.types import Turn, replace
 
 __all__ = ["Judge", "Runs", "Setting", "System", "Way", "best", "hit_keys", "retrieval", "shortened", "way"]
 
@@ -33,9 +33,9 @@ _FRAME = 40  # tokens that delimiters put around a record, generously
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row of the table. `about`: its spec, or in words what it does. `keys`: records that it is given by name.
+    """One row of the table. `about`: its spec, or in words what it does. `budget`: tokens of context, where they are not the run's.
 
-    `budget`: tokens of context, where they are not the run's.
+    `keys`: records that it is given by name, best first; `then` is run over them. (The stage `keys` knows no order.)
     """
 
     name: str
@@ -43,6 +43,7 @@ class System:
     about: str = ""
     keys: Callable[[Case], Sequence[str]] | None = None
     budget: int | None = None
+    then: str = ""
 
 
 class Runs(Protocol):
@@ -121,9 +122,7 @@ class Judge(ABC):
             )
         found = [System("random", f"random(k={k}, seed={setting.seed}){tail}")]
         if setting.corpus.timed:
-            found.append(
-                System("recency", f"keys(k={k}){tail}", f"the newest {k} records{tail}", lambda case: setting.corpus.newest(case, k))
-            )
+            found.append(_given("recency", k, tail, f"the newest {k} records", lambda case: setting.corpus.newest(case, k)))
         else:
             self.left_out.append("recency: the records say nothing of time")
         return [*found, System("bm25", f"bm25(k={k}){tail}"), System("dense", f"dense(k={k}){tail}")]
@@ -133,7 +132,7 @@ class Judge(ABC):
         if not any(case.gold for case in self.setting.cases):
             self.left_out.append("oracle: the cases name no records that help")
             return []
-        return [System("oracle", f"keys(k={k}){tail}", f"the {k} best gold records{tail}", lambda case: best(case)[:k])]
+        return [_given("oracle", k, tail, f"the {k} best gold records", lambda case: best(case)[:k])]
 
     def full(self, llm: LLM, room: int, tail: str = "") -> list[System]:
         """All that a case may see, where that fits into `room` tokens for every case."""
@@ -151,8 +150,8 @@ class Judge(ABC):
         def everything(case: Case) -> tuple[str, ...]:
             return tuple(record.key for record in corpus.visible(case.scope))
 
-        most = max(map(len, seen.values()), default=1)
-        return [System("full", f"keys(k={max(most, 1)}){tail}", f"all records{tail}", everything, budget=room)]
+        most = max([1, *map(len, seen.values())])
+        return [replace(_given("full", most, tail, "all records", everything), budget=room)]
 
     def ran(self, system: System, cases: Sequence[Case], budget: int | None = None) -> list[Turn]:
         """The cases through a system's spec."""
@@ -171,7 +170,11 @@ class Judge(ABC):
             )
             for case in cases
         ]
-        return list(bench.run(turns, system.spec))
+        done = list(bench.run(turns, system.spec))
+        if system.keys is None:
+            return done
+        done = [_ordered(turn, self.setting.corpus) for turn in done]
+        return list(bench.run(done, system.then)) if system.then else done
 
     def made(
         self,
@@ -214,6 +217,17 @@ class Judge(ABC):
             dollars=dollars,
             facts={name: value for name, value in kept.items() if value is not None},
         )
+
+
+def _given(name: str, k: int, tail: str, about: str, keys: Callable[[Case], Sequence[str]]) -> System:
+    return System(name, f"keys(k={k})", about + tail, keys, then=tail.removeprefix(" >> "))
+
+
+def _ordered(turn: Turn, corpus: Corpus) -> Turn:
+    """Hits in the order in which their keys were given, with scores that say so."""
+    places = {key: place for place, key in enumerate(turn.keys)}
+    hits = sorted(turn.hits, key=lambda hit: places[corpus.by_id[hit.id].key])
+    return replace(turn, hits=tuple(replace(hit, score=1.0 - place / len(hits)) for place, hit in enumerate(hits)))
 
 
 def best(case: Case) -> tuple[str, ...]:

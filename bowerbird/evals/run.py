@@ -106,7 +106,7 @@ def run_task(
         systems = [*judge.baselines(), *(judge.system(spec) for spec in dict.fromkeys(specs))]
         identity: dict[str, Any] = {
             "protocol": name,
-            "systems": {system.name: system.spec for system in systems},
+            "systems": {system.name: [system.spec, system.then, system.about] for system in systems},
             "options": {**asdict(options), "split": split, "protocol": name},
             "encoder": encoder.id if encoder else None,
             "llm": model.name if model else None,

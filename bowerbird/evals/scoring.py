@@ -96,4 +96,8 @@ def _mean(measure: Measure, items: Sequence[Item], seed: int) -> Estimate:
 def _whole(measure: Measure, cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int) -> Estimate:
     value = measure.of_places(cases, [result_of(item) for item in items], pool)
     found = interval_of_set(value, len(cases), seed, _RESAMPLES)
-    return Estimate(found.value, found.low, found.high, found.n)
+    low, high = found.low, found.high
+    if not low <= found.value <= high:  # resamples repeat cases, which a count of different things (coverage) takes for fewer
+        off = found.value - (low + high) / 2
+        low, high = low + off, high + off
+    return Estimate(found.value, low, high, found.n)
