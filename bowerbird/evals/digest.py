@@ -73,6 +73,7 @@ def digest(folder: Path) -> dict[str, Any]:
         "measures": {name: {"better": better[name], "about": _about(name)} for name in names},
         "systems": [_system(run, name, marks) for name in run.systems],
         "verdicts": [] if lacks else _verdicts(run, scores[main], main, better[main], specs),
+        "routes": _routes(items, _scores(items, "quality")) if run.protocol == "route" else [],
         "slices": _slices(run, items, scores[main], best, main),
         "items": _items(run, items, scores[main], best, main, _sign(better[main])),
     }
@@ -190,6 +191,28 @@ def _verdicts(run: Run, scores: Scores, main: str, better: str, specs: Sequence[
                 }
             )
     return verdicts
+
+
+def _routes(items: Mapping[str, Sequence[Item]], quality: Scores) -> list[dict[str, Any]]:
+    """Mean quality by the share of questions that each router would send to the strong model, most wished for first.
+
+    Taken from what the weak ("none") and the strong model ("full") reached on each question and from the routers' wishes;
+    questions that are wished for alike share what they gain. A router that tells no questions apart is left out.
+    """
+    weak, strong = quality.get("none", {}), quality.get("full", {})
+    curves = []
+    for name, rows in items.items():
+        wishes = {i.id: float(i.facts["score"]) for i in rows if "score" in i.facts and i.id in weak and i.id in strong}
+        if len(set(wishes.values())) < 3:
+            continue
+        alike: dict[float, list[float]] = {}
+        for i, wish in wishes.items():
+            alike.setdefault(wish, []).append(strong[i] - weak[i])
+        gains = [sum(alike[wish]) / len(alike[wish]) for wish in sorted(alike, reverse=True) for _ in alike[wish]]
+        start, n = sum(weak[i] for i in wishes) / len(wishes), len(gains)
+        shares = [place / 10 for place in range(11)]
+        curves.append({"system": clean(name), "points": [[share, start + sum(gains[: round(share * n)]) / n] for share in shares]})
+    return curves
 
 
 # --- slices and items -------------------------------------------------------------------------------------------------

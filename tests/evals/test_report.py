@@ -383,6 +383,24 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "r.html").exists()
 
 
+def test_routers_have_a_curve_of_quality_by_strong_calls(tmp_path: Path) -> None:
+    folder = make_run(
+        tmp_path / "r", protocol="route", names=("quality",), systems={"none": 0.2, "random": 0.3, "bm25": 0.3, "oracle": 0.9, "full": 0.8}
+    )
+    for system in ("none", "bm25", "full"):
+        path = item_file(folder, system)
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for i, row in enumerate(rows):  # the strong model is right on the first half, and the router wishes for just those
+            row["measures"] = {"quality": float(system == "full" and i < 60)}
+            row["facts"] = {"score": float(100 - i)} if system == "bm25" else {}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (curve,) = gather([folder])["runs"][0]["routes"]
+    assert curve["system"] == "bm25"
+    assert curve["points"][0] == [0.0, 0.0]
+    assert dict(map(tuple, curve["points"])) == pytest.approx({x / 10: min(0.5, x / 10) for x in range(11)})
+    assert "sent to the strong model" in write_report([folder], tmp_path / "r.html")[0].read_text("utf-8")
+
+
 # --- what comes from data is text -----------------------------------------------------------------------------------------
 
 ATTACKS = (

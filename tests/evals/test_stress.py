@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -69,16 +72,19 @@ class Bent:
 
 @pytest.fixture
 def bower(tmp_path: Path) -> Iterator[Callable[[ScriptedLLM | None], Engine]]:
-    """Makes bowers with the reader that is asked for."""
+    """Makes bowers with the reader that is asked for; in memory where that can be, for most of the time is waiting for the disk."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory)) if os.access(memory, os.W_OK) else tmp_path
     made: list[Engine] = []
 
     def make(llm: ScriptedLLM | None = None) -> Engine:
-        made.append(open(tmp_path / f"bower-{len(made)}", encoder=HashEncoder(512), llm=llm))
+        made.append(open(folder / f"bower-{len(made)}", encoder=HashEncoder(512), llm=llm))
         return made[-1]
 
     yield make
     for engine in made:
         engine.close()
+    shutil.rmtree(folder)
 
 
 Bower = Callable[..., Engine]

@@ -15,6 +15,8 @@ _COSTS = (
     ("completion_tokens", "Tokens written"),
     ("dollars_per_1000", "$ per 1,000"),
 )
+_TOLD = {"split", "protocol", "limit", "seed", "budget_tokens", "specs", "measures", "cases"}  # settings that stand elsewhere
+_VOID = {"", "None", "{}", "[]"}
 _VERDICT = {"better": "better than", "worse": "worse than", "undecided": "not told apart from"}
 _NOTE = (
     "Bold: better than every other beyond chance, the oracle aside. ≈: not told apart from the highest. Grey: baselines. Italic: a ceiling."
@@ -158,6 +160,20 @@ def _cost(run: Json, labels: Labels) -> str:
                 series.append(Series(who, labels.colour(s["name"]), (point,), line=False))
         if len({round(one.points[0].x, 9) for one in series}) > 2:
             pictures.append(curve(series, f"{main} against {what}", what, main, x_unit=_amount, named=True))
+    if run["routes"]:
+        routed = [
+            Series(
+                labels.short(one["system"]),
+                labels.colour(one["system"]),
+                tuple(
+                    Point(x, y, y, y, f"{labels.short(one['system'])}: {number(y)} with {x:.0%} to the strong model")
+                    for x, y in one["points"]
+                ),
+            )
+            for one in run["routes"]
+        ]
+        what = "share of questions sent to the strong model"
+        pictures.insert(0, curve(routed, f"quality against the {what}", what, "quality", x_unit=lambda x: f"{x:.0%}", named=True))
     return f'<h3>Quality against cost</h3><div class="plots">{"".join(pictures)}</div>' if pictures else ""
 
 
@@ -212,6 +228,10 @@ def _provenance(run: Json) -> str:
         "Encoder": f"<code>{escape(run['encoder'] or 'none')}</code>",
         "Model": f"<code>{escape(run['llm'] or 'none')}</code>",
         "Versions": escape(versions or "not noted"),
-        **{escape(name): f"<code>{escape(value)}</code>" for name, value in run["settings"].items()},
+        **{
+            escape(name): f"<code>{escape(value)}</code>"
+            for name, value in run["settings"].items()
+            if name not in _TOLD and value not in _VOID
+        },
     }
     return f"<h3>Provenance</h3><dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows.items())}</dl>"
