@@ -44,6 +44,9 @@ def digest(folder: Path) -> dict[str, Any]:
     marks = {name: _marks(run, scores[name], name, better[name]) for name in names}
     specs = [name for name in run.systems if name not in BASELINES and main in run.measures.get(name, {})]
     best = max(specs, key=lambda name: _sign(better[main]) * run.measures[name][main].value, default=None)
+    # A property of the whole set has no items to compare: what is looked at item by item is then the first measure that has.
+    paired = next((name for name in names if any(scores[name].values())), main)
+    top = best if best is None or scores[paired].get(best) else None
     lacks = [name for name in _NEEDED if name not in run.systems and not _excused(run, name)]
     return {
         "id": clean(folder.name),
@@ -72,10 +75,10 @@ def digest(folder: Path) -> dict[str, Any]:
         "main": main,
         "measures": {name: {"better": better[name], "about": _about(name)} for name in names},
         "systems": [_system(run, name, marks) for name in run.systems],
-        "verdicts": [] if lacks else _verdicts(run, scores[main], main, better[main], specs),
+        "verdicts": [] if lacks else _verdicts(run, scores[paired], paired, better[paired], specs),
         "routes": _routes(items, _scores(items, "quality")) if run.protocol == "route" else [],
-        "slices": _slices(run, items, scores[main], best, main),
-        "items": _items(run, items, scores[main], best, main, _sign(better[main])),
+        "slices": _slices(run, items, scores[paired], top, paired),
+        "items": _items(run, items, scores[paired], top, paired, _sign(better[paired])),
     }
 
 
@@ -168,7 +171,7 @@ def _verdicts(run: Run, scores: Scores, main: str, better: str, specs: Sequence[
     verdicts = []
     for spec in specs:
         for against in (name for name in ("none", strongest) if name is not None and scores.get(name)):
-            found = _paired(scores[against], scores[spec])
+            found = _paired(scores[against], scores.get(spec, {}))
             if found is None:
                 continue
             gain = _sign(better) * found.difference.value
@@ -178,6 +181,7 @@ def _verdicts(run: Run, scores: Scores, main: str, better: str, specs: Sequence[
                 {
                     "system": clean(spec),
                     "against": against,
+                    "measure": main,
                     "word": word,
                     "difference": seen.value,
                     "low": seen.low,

@@ -44,7 +44,7 @@ def _run(run: Json, letters: Mapping[str, str]) -> list[str]:
     for one in run["verdicts"]:
         word = {"better": "better than", "worse": "worse than", "undecided": "not told apart from"}[one["word"]]
         out.append(
-            f"- {_short(one['system'], letters)} is **{word} {one['against']}**: {markdown(run['main'])} {one['difference']:+.3f} "
+            f"- {_short(one['system'], letters)} is **{word} {one['against']}**: {markdown(one['measure'])} {one['difference']:+.3f} "
             f"({one['low']:+.3f} to {one['high']:+.3f}, p = {one['p']:.2g}, {one['n']:,} items)"
         )
     rows = []

@@ -78,7 +78,7 @@ def _verdicts(run: Json, labels: Labels) -> str:
             more = f" A difference of this size would need about {one['needed']:,} items."
         lines.append(
             f"<li>{badge(one['word'])} {labels.letter(one['system'])}is {_VERDICT[one['word']]} <b>{escape(one['against'])}</b>: "
-            f"{escape(run['main'])} {one['difference']:+.3f} "
+            f"{escape(one['measure'])} {one['difference']:+.3f} "
             f'<span class="soft">({one["low"]:+.3f} to {one["high"]:+.3f}, p = {one["p"]:.2g}; '
             f"better on {one['wins']:,}, worse on {one['losses']:,}, equal on {one['ties']:,} of {one['n']:,})</span>.{more}</li>"
         )
@@ -89,9 +89,10 @@ def _results(run: Json, labels: Labels) -> str:
     costs = [(key, head) for key, head in _COSTS if any(s["cost"] and s["cost"][key] for s in run["systems"])]
     times = {s["name"]: _time(s) for s in run["systems"]}
     timed = any(took is not None for took in times.values())
-    hint = {"higher": "", "lower": " (less is better)", "neither": ""}
+    lower = [name for name, m in run["measures"].items() if m["better"] == "lower"]
+    less = f" Less is better: {', '.join(lower)}." if lower else ""
     heads = ["System"]
-    heads += [f'<abbr title="{escape(m["about"])}">{escape(name)}</abbr>{hint[m["better"]]}' for name, m in run["measures"].items()]
+    heads += [f'<abbr title="{escape(m["about"])}">{escape(name)}</abbr>' for name, m in run["measures"].items()]
     heads += [head for _, head in costs] + ["Time, median"] * timed
     rows = []
     for s in run["systems"]:
@@ -103,7 +104,7 @@ def _results(run: Json, labels: Labels) -> str:
         kind = "ceiling baseline" if s["ceiling"] else "baseline" if s["baseline"] else "tested"
         about = f'<small class="about">{escape(s["about"])}</small>' if s["baseline"] and s["about"] not in ("", s["name"]) else ""
         rows.append(f'<tr class="{kind}"><th scope="row">{labels.chip(s["name"])}{about}</th>{"".join(cells)}</tr>')
-    return f"<h3>Results</h3>{table(_NOTE, heads, rows, True)}"
+    return f"<h3>Results</h3>{table(f'{_NOTE}{less}', heads, rows, True)}"
 
 
 def _measured(row: Json | None) -> str:

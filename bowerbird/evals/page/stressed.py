@@ -79,7 +79,9 @@ def _pictures(rows: Sequence[Json]) -> str:
             for r in mine
         ]
         hint = {"more": ", more is better", "less": ", less is better"}.get(mine[0]["better"], "")
-        out.append(f'<figure><p class="y-label"><b>{escape(name)}</b>{hint}</p>{strips(lines, name, unit=_percent, share=True)}</figure>')
+        timed = name == "seconds"
+        picture = strips(lines, name, unit=seconds if timed else _percent, share=not timed)
+        out.append(f'<figure><p class="y-label"><b>{escape(name)}</b>{hint}</p>{picture}</figure>')
     return "".join(out)
 
 
