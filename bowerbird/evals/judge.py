@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from bowerbird import spec as specs
 from bowerbird.errors import BowerbirdError, CapabilityMissing, InvalidInput
-from bowerbird.evals.bench import Corpus
+from bowerbird.evals.bench import Corpus, Stopwatch
 from bowerbird.evals.measure import Pool, Result
 from bowerbird.evals.results import BASELINES, Item
 from bowerbird.evals.scoring import of_case
@@ -54,7 +54,10 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a protocol works with. `bench`, `corpus` are empty where a task has no records; `measures` are those that apply."""
+    """What a protocol works with. `bench`, `corpus` are empty where a task has no records; `measures` are those that apply.
+
+    `watch` times the work itself: what `bench` and `llm` do is timed already.
+    """
 
     task: Task
     cases: Sequence[Case]
@@ -66,6 +69,7 @@ class Setting:
     seed: int
     measures: tuple[str, ...]
     pool: Pool
+    watch: Stopwatch
 
 
 class Judge(ABC):

@@ -77,6 +77,9 @@ class Item:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+_FIELDS = tuple(one.name for one in fields(Item))
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What `run.json` holds. `systems` maps names to specs or descriptions, baselines first; `open` says what was left undecided."""
@@ -191,7 +194,8 @@ class ItemLog:
             for name, value in item.measures.items():
                 if not math.isfinite(value):
                     raise InvalidInput(f"{name} of case {item.id!r} is {value}: that is no result. Leave the measure out of the item.")
-        self._file.writelines(json.dumps(asdict(item), ensure_ascii=False, allow_nan=False) + "\n" for item in items)
+        rows = ({name: getattr(item, name) for name in _FIELDS} for item in items)
+        self._file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         self._file.flush()
         self.done.extend(items)
         if time.monotonic() - self._synced > _SYNC_EVERY:

@@ -102,7 +102,7 @@ def run_task(
         preparing = time.perf_counter() - before
         pool = Pool.of(corpus.records)
         runs = _Timed(bench, watch) if bench else None
-        judge = judged(Setting(task, cases, corpus, runs, encoder, model, options.budget_tokens, options.seed, measures, pool))
+        judge = judged(Setting(task, cases, corpus, runs, encoder, model, options.budget_tokens, options.seed, measures, pool, watch))
         systems = [*judge.baselines(), *(judge.system(spec) for spec in dict.fromkeys(specs))]
         identity: dict[str, Any] = {
             "protocol": name,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +17,18 @@ from bowerbird.evals.task import Case
 __all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "label_numbers", "macro_f1"]
 
 
+@functools.lru_cache(maxsize=64)  # the cases of a task share their choices: normalising 77 of them a case took most of a run's time
+def _plain(choices: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType({choice: " ".join(tokens(choice)) for choice in choices})
+
+
 def chosen(output: str, choices: Sequence[str]) -> str | None:
     """The choice that an output means: the one it equals, else the one it holds as whole words; None where that is not one.
 
     A choice inside another one that is held ("supported" in "not supported") does not count beside it.
     """
     said = " ".join(tokens(output))
-    plain = {choice: " ".join(tokens(choice)) for choice in choices}
+    plain = _plain(tuple(choices))
     for choice, words in plain.items():
         if words == said:
             return choice

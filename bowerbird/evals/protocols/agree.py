@@ -70,8 +70,10 @@ class Agree(Judge):
             return [self.made(case, self._fixed(system.name, case)) for case in cases]
         encoder = self.setting.encoder
         stage = specs.parse(system.spec).bind(lambda name: encoder if name == "encoder" else None)
+        with self.setting.watch:
+            turns = stage([_asked(case) for case in cases])
         items = []
-        for case, turn in zip(cases, stage([_asked(case) for case in cases]), strict=True):
+        for case, turn in zip(cases, turns, strict=True):
             assert turn.answer is not None
             stayed = turn.answer.citations
             support = max((one.support for one in (*stayed, *turn.answer.dropped)), default=0.0)
