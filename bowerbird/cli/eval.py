@@ -122,16 +122,12 @@ def compare(
     from bowerbird.evals.rerun import beside
 
     found = beside(a, b or a, measure)
-    rows = [
-        {
-            "a": one,
-            "b": other,
-            "decided": pair.decided,
-            **asdict(pair),
-            "sentence": pair.sentence(f"{one}{' of A' if b else ''}", f"{other}{' of B' if b else ''}"),
-        }
-        for (one, other), pair in found.pairs.items()
-    ]
+    rows = []
+    for (one, other), pair in found.pairs.items():
+        numbers = asdict(pair)
+        means = {"mean_a": numbers.pop("a"), "mean_b": numbers.pop("b")}
+        said = pair.sentence(f"{one}{' of A' if b else ''}", f"{other}{' of B' if b else ''}")
+        rows.append({"a": one, "b": other, **means, **numbers, "decided": pair.decided, "sentence": said})
 
     def shown() -> Iterable[RenderableType]:
         from rich.text import Text
