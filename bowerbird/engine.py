@@ -223,7 +223,7 @@ class Engine:
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise InvalidInput(f"k={k!r} must be a whole number of at least 1.")
         turn = self._turn(query, scope, kinds, where, at, stale)
-        (done,) = self._run([turn], spec or self._parts.spec("search", top=2 * k))
+        (done,) = self._run([turn], spec or self._parts.spec("search", depth=2 * k))
         hits: Sequence[Hit] = ()
         start = 0
         while len(hits) < k and start < len(done.hits):

@@ -22,7 +22,6 @@ from bowerbird.stage import Stage
 
 __all__ = ["Parts"]
 
-_DEPTH = 50  # hits that each arm of a search gives by default
 _PIPELINES = 1000  # bound ones that are remembered
 
 
@@ -76,14 +75,13 @@ class Parts:
         with self._lock:
             self._bound.clear()
 
-    def spec(self, use: Literal["search", "augment", "ask"], top: int = 0) -> str:
-        """The pipeline for a use, with the parts at hand. `top`: how many hits of a search are looked at (0 = all)."""
+    def spec(self, use: Literal["search", "augment", "ask"], depth: int = 0) -> str:
+        """The pipeline for a use, with the parts at hand. `depth`: hits that each arm of a search gives (0 = its default)."""
         index = self.index
         dense = self.encoder is not None and index is not None and (index.dense is not None or index.empty)
         if use == "search":
-            k = f"k={top}" if top > _DEPTH else ""
-            arms = f"bm25({k}), dense({k})" if k else "bm25, dense"
-            return (f"rrf({arms}, top={top})" if top else f"rrf({arms})") if dense else f"bm25({k})" if k else "bm25"
+            k = f"(k={depth})" if depth else ""
+            return f"rrf(bm25{k}, dense{k})" if dense else f"bm25{k}"
         found = "rrf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
         # Without meanings to go by, fewer of the question's words must do, or most questions would find nothing.
         augment = f"small_talk >> {found} >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
