@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -308,3 +309,10 @@ def test_a_fact_in_other_words_shares_only_its_place_with_the_question() -> None
         assert probe.place in told.text
         assert not says(told.text, probe.relation)
         assert told == probe.told()
+
+
+def test_the_page_of_the_docs_names_every_test_and_its_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text("utf-8").partition("## Stress")[2]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(TESTS)
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0], {})
