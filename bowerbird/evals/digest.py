@@ -9,12 +9,13 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.evals import measure as measures
-from bowerbird.evals.compare import LEAST, Comparison, compare, compare_many, slices
+from bowerbird.evals.compare import LEAST, Comparison, compare, compare_many, holm, slices
 from bowerbird.evals.page.text import clean, cut
 from bowerbird.evals.results import BASELINES, Item, Run, item_file, read_items
 
@@ -168,32 +169,35 @@ def _verdicts(run: Run, scores: Scores, main: str, better: str, specs: Sequence[
         return []
     plain = [name for name in _OPPONENTS if main in run.measures.get(name, {})]
     strongest = max(plain, key=lambda name: _sign(better) * run.measures[name][main].value, default=None)
-    verdicts = []
+    pairs = {}
     for spec in specs:
         for against in (name for name in ("none", strongest) if name is not None and scores.get(name)):
             found = _paired(scores[against], scores.get(spec, {}))
-            if found is None:
-                continue
-            gain = _sign(better) * found.difference.value
-            word = ("better" if gain > 0 else "worse") if found.decided else "undecided"
-            seen = found.difference
-            verdicts.append(
-                {
-                    "system": clean(spec),
-                    "against": against,
-                    "measure": main,
-                    "word": word,
-                    "difference": seen.value,
-                    "low": seen.low,
-                    "high": seen.high,
-                    "p": found.p_many,
-                    "n": seen.n,
-                    "needed": found.needed,
-                    "wins": found.wins if better == "higher" else found.losses,
-                    "ties": found.ties,
-                    "losses": found.losses if better == "higher" else found.wins,
-                }
-            )
+            if found is not None:
+                pairs[spec, against] = found
+    verdicts = []
+    for ((spec, against), single), p in zip(pairs.items(), holm([one.p for one in pairs.values()]), strict=True):
+        found = replace(single, p_many=p)
+        gain = _sign(better) * found.difference.value
+        word = ("better" if gain > 0 else "worse") if found.decided else "undecided"
+        seen = found.difference
+        verdicts.append(
+            {
+                "system": clean(spec),
+                "against": against,
+                "measure": main,
+                "word": word,
+                "difference": seen.value,
+                "low": seen.low,
+                "high": seen.high,
+                "p": found.p_many,
+                "n": seen.n,
+                "needed": found.needed,
+                "wins": found.wins if better == "higher" else found.losses,
+                "ties": found.ties,
+                "losses": found.losses if better == "higher" else found.wins,
+            }
+        )
     return verdicts
 
 
