@@ -21,6 +21,7 @@ from bowerbird.evals.hardships import TESTS
 from bowerbird.evals.page.html import page
 from bowerbird.evals.page.markdown import text
 from bowerbird.evals.page.text import clean, cut
+from bowerbird.evals.results import Run
 from bowerbird.evals.stress import Stress
 
 __all__ = ["gather", "write_report"]
@@ -50,6 +51,10 @@ def write_report(run_dirs: Sequence[str | Path], out: str | Path, title: str = "
 def gather(run_dirs: Sequence[str | Path], title: str = "Bowerbird evaluation") -> dict[str, Any]:
     """The content of a report as JSON values: `runs`, `stress`, `curves` over token budgets, and a letter for each spec."""
     folders = [found for given in run_dirs for found in _folders(Path(given))]
+    named = {Path(given) for given in run_dirs}
+    # Below a folder of runs one that was only begun is passed over and named; named itself, it is an error.
+    begun = [one for one in folders if one not in named and (one / "run.json").exists() and not Run.load(one).measures]
+    folders = [one for one in folders if one not in begun]
     runs = [digest(folder) for folder in folders if (folder / "run.json").exists()]
     stresses = [_stress(folder, place) for place, folder in enumerate(folders) if (folder / "stress.json").exists()]
     if not folders:
@@ -60,6 +65,7 @@ def gather(run_dirs: Sequence[str | Path], title: str = "Bowerbird evaluation") 
         "made": time.time(),
         "version": version("bowerbird"),
         "labels": {name: _letter(place) for place, name in enumerate(dict.fromkeys(specs))},
+        "begun": [clean(str(one)) for one in begun],
         "runs": runs,
         "curves": _curves(runs),
         "stress": stresses,

@@ -356,7 +356,10 @@ def test_slices_are_the_means_of_their_items(made: tuple[Path, Path, Path], tmp_
 def test_a_whole_folder_of_runs_can_be_named(tmp_path: Path) -> None:
     make_run(tmp_path / "runs" / "a", count=12)
     make_stress(tmp_path / "runs" / "b")
+    begun = make_run(tmp_path / "runs" / "c", count=12)
+    replace(Run.load(begun), measures={}).save(begun)
     report = gather([tmp_path / "runs"])
+    assert report["begun"] == [str(begun)]
     assert (len(report["runs"]), len(report["stress"])) == (1, 1)
     assert write_report([tmp_path / "runs"], tmp_path / "plain")[0].name == "plain.html"
 

@@ -42,6 +42,7 @@ def page(report: Json) -> str:
         f'<header><div class="top"><div><h1>{title}</h1>',
         f'<p class="soft">{", ".join(held)} · made {day(report["made"])} with Bowerbird {escape(report["version"])}</p></div>',
         '<button id="theme" class="no-print" type="button" hidden aria-label="Switch between light and dark"></button></div>',
+        _begun(report["begun"]),
         _contents(report),
         '</header><main id="results">',
         _glance(runs, labels),
@@ -56,6 +57,11 @@ def page(report: Json) -> str:
 
 def _count(things: Sequence[Any], name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _begun(folders: Sequence[str]) -> str:
+    listed = "".join(f"<li><code>{escape(one)}</code></li>" for one in folders)
+    return f'<div class="notice"><b>Begun, without results yet.</b><ul>{listed}</ul></div>' if listed else ""
 
 
 def _contents(report: Json) -> str:

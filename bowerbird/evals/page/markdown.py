@@ -18,6 +18,7 @@ def text(report: Json) -> str:
     letters = report["labels"]
     parts = [f"# {markdown(report['title'])}", "", f"Made {day(report['made'])} with Bowerbird {report['version']}.", ""]
     parts += [f"- **{letter}**: {_code(name)}" for name, letter in letters.items()]
+    parts += [f"- begun, without results yet: {_code(one)}" for one in report["begun"]]
     for run in report["runs"]:
         parts += ["", *_run(run, letters)]
     for one in report["curves"]:
