@@ -17,7 +17,7 @@ from typing import Any
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.evals.bench import Bench, Corpus, OpenBench, Progress, Stopwatch, cache_folder, prepared
 from bowerbird.evals.cache import Cached, CallCache, cached
-from bowerbird.evals.judge import Judge, Setting, System
+from bowerbird.evals.judge import Judge, Setting, System, way
 from bowerbird.evals.measure import Pool, get
 from bowerbird.evals.protocols import TABLE, judge_of
 from bowerbird.evals.results import ItemLog, Run, item_file, run_folder
@@ -77,6 +77,8 @@ def run_task(
     name = protocol_of(task, options.protocol, llm)
     judged: type[Judge] = judge_of(name)
     judged.check(task, llm)
+    for spec in specs if judged.retrieves else ():
+        way(spec, f"protocol {name!r}")  # before anything is encoded
     found = task.data(data)
     corpus = Corpus(task.records(found))
     every = list(task.cases(found, split))
