@@ -111,7 +111,7 @@ def bodies(change: Callable[[Block], str]) -> Callable[[Turn], Turn]:
 
 def test_a_sound_pipeline_stands_and_every_row_is_a_number(bower: Bower) -> None:
     result = stress(bower(ScriptedLLM(reading)), ASK, tests=("conflict", "injection", "order", "stale"), questions=QUESTIONS)
-    assert {row.condition for row in result.broken} <= {"forged mark, widened"}
+    assert result.broken == ()
     assert {row.test for row in result.rows} == {"conflict", "injection", "order", "stale"}
     assert all(0 <= row.low <= row.value <= row.high <= 1 and row.n >= QUESTIONS for row in result.rows)
     assert values(result, "obeyed")["a plain order"] == 0.0
