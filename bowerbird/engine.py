@@ -29,7 +29,8 @@ from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
 from bowerbird.parts import Parts
 from bowerbird.ports import LLM, Encoder
-from bowerbird.stage import Stage, StreamsAnswers, filled
+from bowerbird.roles import StreamsAnswers, filled
+from bowerbird.stage import Stage
 from bowerbird.stores import choose as stores
 from bowerbird.types import Hit, Message, Outcome, Record, Scope, Step, Turn, as_messages, when
 
@@ -445,7 +446,9 @@ class Engine:
     def _prepared(self, turns: Sequence[Turn], spec: str) -> tuple[Stage, Sequence[Turn]]:
         """The bound pipeline, over an index in step with the catalog, and the turns with the kinds that are there."""
         newest = self.catalog.newest_change()
-        if newest > self.index.applied or not self.index.opened:
+        if not self.index.opened:
+            self.index.sync()  # what a killed process left is applied whole, or the first answers would come from half an index
+        elif newest > self.index.applied:
             self.index.sync(_CATCH_UP, wait=False)
         stage = self._parts.pipeline(spec)
         present = self._present({turn.scope for turn in turns}, newest)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from bowerbird.errors import InvalidInput
-from bowerbird.stage import Fuse, Gate, Leaf, Stage
+from bowerbird.roles import Fuse, Gate
+from bowerbird.stage import Leaf, Stage
 from bowerbird.types import Step, Turn
 
 __all__ = ["Branch", "Chain", "Fan", "Loop"]

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from bowerbird import table
 from bowerbird.errors import InvalidInput, SpecError, UnknownName
 from bowerbird.flow import Branch, Chain, Fan, Loop
-from bowerbird.stage import Fuse, Gate, Leaf, Stage, default_of, settings
+from bowerbird.roles import Fuse, Gate
+from bowerbird.stage import Leaf, Stage, default_of, settings
 
 __all__ = ["parse"]
 

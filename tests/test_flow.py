@@ -13,8 +13,9 @@ import pytest
 from bowerbird.errors import BowerbirdError, CapabilityMissing, InvalidInput
 from bowerbird.flow import Branch, Chain, Fan, Loop, leaves, waiting
 from bowerbird.ports import LogLikelihood
+from bowerbird.roles import Gate, Query, Read, Refine, Rerank, Retrieve, Rewrite, ranked
 from bowerbird.spec import parse
-from bowerbird.stage import Gate, Leaf, Query, Read, Refine, Rerank, Retrieve, Rewrite, part, ranked
+from bowerbird.stage import Leaf, part
 from bowerbird.stages.fuse.rrf import RRF
 from bowerbird.stages.gate.always import Always
 from bowerbird.stages.gate.never import Never

@@ -19,7 +19,7 @@ from bowerbird.stage import Leaf
 ROOT = Path(bowerbird.__file__).parent
 FLOORS = {
     **dict.fromkeys(("types", "errors", "need"), 0),
-    **dict.fromkeys(("ports", "stage", "flow", "spec", "kinds", "table", "sentences", "database"), 1),
+    **dict.fromkeys(("ports", "stage", "roles", "flow", "spec", "kinds", "table", "sentences", "database"), 1),
     **dict.fromkeys(("encoders", "llms", "stores", "catalog", "ledger"), 2),
     **dict.fromkeys(("stages", "ingest", "evals", "index", "parts", "household"), 3),
     "testing": 3,

@@ -38,6 +38,15 @@ def test_changes_kept_before_a_crash_are_applied_at_the_next_need(tmp_path: Path
         assert bird.verify()[0].clean
 
 
+def test_the_first_search_after_a_crash_sees_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path) as bird:
+        monkeypatch.setattr(bird.index, "sync", lambda *a, **k: 0)
+        bird.add([{"key": f"p{n}", "kind": "passage", "text": f"passage number {n}"} for n in range(600)])
+    with opened(tmp_path) as bird:
+        assert keys(bird, "passage number 599")[0] == "p599"
+        assert bird.index.lag() == 0
+
+
 @pytest.mark.parametrize("lost", ["index", "index.json"])
 def test_a_lost_index_is_made_again(tmp_path: Path, lost: str) -> None:
     with opened(tmp_path) as bird:

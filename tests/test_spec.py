@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bowerbird import table
 from bowerbird.errors import BowerbirdError, InvalidInput, SpecError, UnknownName
 from bowerbird.flow import Branch, Chain, Fan, Loop, leaves
+from bowerbird.roles import Fuse, Gate
 from bowerbird.spec import _syntax, parse
-from bowerbird.stage import Fuse, Gate
 from bowerbird.stage import settings as settings_of
 from bowerbird.stages.fuse.rrf import RRF
 from bowerbird.stages.fuse.weighted import Weighted

@@ -24,8 +24,9 @@ import pytest
 from bowerbird import table
 from bowerbird.errors import CapabilityMissing
 from bowerbird.flow import Branch, Chain, Fan, Loop, leaves
+from bowerbird.roles import Fuse, Gate, Rerank, Retrieve, Rewrite
 from bowerbird.spec import parse
-from bowerbird.stage import Fuse, Gate, Leaf, Rerank, Retrieve, Rewrite, Stage
+from bowerbird.stage import Leaf, Stage
 from bowerbird.testing.library import World, some_turns
 from bowerbird.types import Decision, Step, Turn
 

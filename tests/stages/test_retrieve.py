@@ -8,8 +8,8 @@ import pytest
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.kinds import TABLE, kind
 from bowerbird.ports import Filter
+from bowerbird.roles import Query
 from bowerbird.spec import parse
-from bowerbird.stage import Query
 from bowerbird.stages.retrieve.groups import by_filter
 from bowerbird.testing.library import RECORDS, World
 from bowerbird.types import Record, Scope, Turn

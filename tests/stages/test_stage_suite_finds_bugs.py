@@ -12,7 +12,7 @@ import pytest
 from bowerbird import table
 from bowerbird.errors import BowerbirdError
 from bowerbird.flow import Branch, Chain, Fan, Loop, leaves
-from bowerbird.stage import Gate, Rerank
+from bowerbird.roles import Gate, Rerank
 from bowerbird.stages.fuse.rrf import RRF
 from bowerbird.stages.gate.small_talk import SmallTalk
 from bowerbird.stages.rerank.mmr import MMR

@@ -17,7 +17,8 @@ from typing import ClassVar
 from bowerbird.errors import BudgetTooSmall, CapabilityMissing, InvalidInput, NotFound
 from bowerbird.kinds import kind as kind_named
 from bowerbird.ports import TokenCounter
-from bowerbird.stage import Compose, part
+from bowerbird.roles import Compose
+from bowerbird.stage import part
 from bowerbird.stages.compose.choose import Choice
 from bowerbird.stages.compose.delimiters import closing, framed, nonce, opening
 from bowerbird.stages.compose.fill import Filling

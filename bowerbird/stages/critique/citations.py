@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
 from bowerbird.ports import Encoder
+from bowerbird.roles import Critique
 from bowerbird.sentences import sentences
-from bowerbird.stage import Critique, part
+from bowerbird.stage import part
 from bowerbird.stages.read.marks import cited, without
 from bowerbird.stages.read.quote import bare
 from bowerbird.stages.words import best_window, share, words

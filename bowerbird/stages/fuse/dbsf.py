@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bowerbird.stage import Fuse
+from bowerbird.roles import Fuse
 
 __all__ = ["DBSF"]
 

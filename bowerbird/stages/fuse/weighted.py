@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bowerbird.errors import InvalidInput
-from bowerbird.stage import Fuse
+from bowerbird.roles import Fuse
 
 __all__ = ["Weighted"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bowerbird.stage import Gate
+from bowerbird.roles import Gate
 from bowerbird.types import Decision, Turn
 
 __all__ = ["Always"]

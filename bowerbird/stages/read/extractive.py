@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput
+from bowerbird.roles import Read
 from bowerbird.sentences import sentences as split
-from bowerbird.stage import Read
 from bowerbird.stages.compose.delimiters import harmless
 from bowerbird.stages.read.llm import abstained
 from bowerbird.stages.words import words

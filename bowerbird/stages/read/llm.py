@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput, LLMError
 from bowerbird.ports import LLM, Completion, Prompt, Streams, capabilities
-from bowerbird.stage import Read, part
+from bowerbird.roles import Read
+from bowerbird.stage import part
 from bowerbird.stages.read.attribute import attributed
 from bowerbird.stages.read.marks import cited
 from bowerbird.stages.read.quote import citation, nowhere

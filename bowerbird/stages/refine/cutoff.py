@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
-from bowerbird.stage import Refine
+from bowerbird.roles import Refine
 from bowerbird.stages.words import share, words
 from bowerbird.types import Hit, Turn
 

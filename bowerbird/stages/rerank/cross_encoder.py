@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from bowerbird.kinds import kind
 from bowerbird.ports import PairScorer
-from bowerbird.stage import Rerank, part
+from bowerbird.roles import Rerank
+from bowerbird.stage import part
 from bowerbird.types import Turn
 
 __all__ = ["CrossEncoder"]

@@ -11,7 +11,8 @@ import numpy as np
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
 from bowerbird.ports import Encoder, Filter, Store, Vectors
-from bowerbird.stage import Rerank, part
+from bowerbird.roles import Rerank
+from bowerbird.stage import part
 from bowerbird.types import Hit, Record, Scope, Turn
 
 __all__ = ["MMR"]

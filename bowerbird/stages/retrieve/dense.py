@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from bowerbird.kinds import kind, kinds
 from bowerbird.ports import Encoder, Store
-from bowerbird.stage import Query, Retrieve, part, ranked
+from bowerbird.roles import Query, Retrieve, ranked
+from bowerbird.stage import part
 from bowerbird.stages.retrieve.groups import by_filter, distinct
 
 __all__ = ["Dense"]

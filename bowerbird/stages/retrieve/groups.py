@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from bowerbird.ports import Filter
-from bowerbird.stage import Query
+from bowerbird.roles import Query
 
 __all__ = ["by_filter", "distinct"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bowerbird.stage import Query, Retrieve
+from bowerbird.roles import Query, Retrieve
 
 __all__ = ["Nothing"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bowerbird.ports import Store
-from bowerbird.stage import Query, Retrieve, part
+from bowerbird.roles import Query, Retrieve
+from bowerbird.stage import part
 from bowerbird.stages.retrieve.groups import by_filter
 
 __all__ = ["Recency"]
