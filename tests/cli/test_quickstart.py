@@ -42,7 +42,7 @@ def test_again_everything_is_as_before(first: tuple[Path, str]) -> None:
     assert all(question["context"]["tokens"] <= question["context"]["budget"] for question in found["questions"])
     never = {key for asked in questions() for key in asked.never}
     assert not never & {block["key"] for question in found["questions"] for block in question["context"]["blocks"]}
-    assert found["answered"]["answer"]["citations"][0]["key"] == "house_notes.md#boiler"
+    assert found["answered"]["answer"]["citations"][0]["key"] == "ada-moves-ghent"
 
 
 def test_the_bower_of_somebody_is_left_alone() -> None:
