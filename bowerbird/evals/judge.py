@@ -152,7 +152,8 @@ class Judge(ABC):
             return []
 
         def everything(case: Case) -> tuple[str, ...]:
-            return tuple(record.key for record in corpus.visible(case.scope))
+            at = case.at
+            return tuple(record.key for record in corpus.visible(case.scope) if at is None or record.starts <= at < record.ends)
 
         most = max([1, *map(len, seen.values())])
         return [replace(_given("full", most, tail, "all records", everything), budget=room)]
