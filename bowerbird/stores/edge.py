@@ -276,4 +276,9 @@ class EdgeStore(Collection):
                 raise StoreBusy(f"{owner.busy(self.path)} ({said})") from error
             if "not initialized" in said:
                 raise StoreError(f"The index at {self.path} was closed; open it again.") from error
+            if "No space left" in said or "os error 28" in said:
+                raise StoreError(
+                    f"The index at {self.path} could not be written: the disk is full. What was acknowledged is kept; "
+                    f"free some space and run the same call again ({said})."
+                ) from error
             raise StoreError(f"The index at {self.path} failed: {said}. If this stays, run: bowerbird rebuild") from error

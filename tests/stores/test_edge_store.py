@@ -151,3 +151,14 @@ def test_above_the_exact_size_the_graph_finds_nearly_all(tmp_path):
     assert len(set(drawn)) == 20
     assert drawn == store.sample(20, 1, ACME)
     store.close()
+
+
+def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
+    store = EdgeStore(tmp_path / "store", {"dense": 4}, ["words"])
+
+    def full():
+        raise Exception("IO Error: Failed to flush segment.json: No space left on device (os error 28)")
+
+    with pytest.raises(StoreError, match=r"disk is full.*free some space"):
+        store._guard(full)
+    store.close()
