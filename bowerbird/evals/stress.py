@@ -1,7 +1,7 @@
 """Stress: what breaks your own pipeline. Made-up facts are put into a bower under growing adversity, and asked for.
 
 Each test yields rows (condition, measure, value, interval, n) that the report draws. What needs no language model runs without
-one; what needs one is left out with the reason. It drives anything that can add records and run turns (`Bench`) and knows no
+one; what needs one is left out with the reason. It drives anything that can add records and run turns (`Subject`) and knows no
 engine. It measures a pipeline on plain English facts of one sentence: where it fails here it fails elsewhere; the reverse
 does not follow.
 """
@@ -19,10 +19,10 @@ from bowerbird import spec as specs
 from bowerbird.errors import InvalidInput, NotFound, UnknownName
 from bowerbird.evals.hardships import TESTS
 from bowerbird.evals.probes import probes
-from bowerbird.evals.trial import Bench, Example, Row, Trial, ways_of
+from bowerbird.evals.trial import Example, Row, Subject, Trial, ways_of
 from bowerbird.types import Record
 
-__all__ = ["TESTS", "Bench", "Example", "Row", "Stress", "stress"]
+__all__ = ["TESTS", "Example", "Row", "Stress", "Subject", "stress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Stress:
 
 
 def stress(
-    bench: Bench,
+    bench: Subject,
     spec: str,
     *,
     tests: Sequence[str] = (),

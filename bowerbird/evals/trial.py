@@ -13,12 +13,12 @@ from bowerbird.ports import LLM
 from bowerbird.stage import Stage
 from bowerbird.types import Hit, Record, Scope, Turn, record_id, replace
 
-__all__ = ["Bench", "Example", "Row", "Trial", "Ways", "found", "said", "shown", "ways_of", "wilson"]
+__all__ = ["Example", "Row", "Subject", "Trial", "Ways", "found", "said", "shown", "ways_of", "wilson"]
 
 _EXAMPLES = 3  # kept of each condition
 
 
-class Bench(Protocol):
+class Subject(Protocol):
     """What is put under stress: a bower of its own, without records yet. `bowerbird.Engine` is one."""
 
     @property
@@ -113,7 +113,7 @@ class Trial:
     """One test at work: puts records, asks, and gathers rows. Made and dropped by `stress`."""
 
     def __init__(
-        self, test: str, bench: Bench, ways: Ways, asked: Sequence[Probe], seed: int, seconds: float, background: Sequence[Record]
+        self, test: str, bench: Subject, ways: Ways, asked: Sequence[Probe], seed: int, seconds: float, background: Sequence[Record]
     ) -> None:
         self.test, self.bench, self.ways, self.probes, self.seed, self.seconds = test, bench, ways, tuple(asked), seed, seconds
         self.background = background
