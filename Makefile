@@ -19,7 +19,7 @@ bench: setup ## the numbers of LOG.md
 	@cat benchmarks/README.md
 
 setup:
-	@scripts/setup $(VENV) openvino,weights,dev
+	@scripts/setup $(VENV) openvino,weights,train,dev
 
 clean:
 	rm -rf $(VENV) *.bower

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from bowerbird.catalog import Catalog, Version
+from bowerbird.components.shelf import Shelf
 from bowerbird.database.database import Database
 from bowerbird.errors import InvalidInput, NotFound, StoreBusy, UnknownName
 from bowerbird.flow import Chain
@@ -28,7 +29,7 @@ from bowerbird.kinds import checked
 from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
 from bowerbird.parts import Parts
-from bowerbird.ports import LLM, Encoder
+from bowerbird.ports import LLM, Encoder, Trained
 from bowerbird.roles import StreamsAnswers, filled
 from bowerbird.stage import Stage
 from bowerbird.stores import choose as stores
@@ -98,7 +99,8 @@ class Engine:
         self._database = Database(self.path / "catalog.db")
         self.catalog = Catalog(self._database)
         self.ledger = Ledger(self._database)
-        self._parts = Parts(self.catalog, encoder, llm)
+        self.shelf = Shelf(self._database, self.path / "artifacts")
+        self._parts = Parts(self.catalog, encoder, llm, self.shelf)
         self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
         self._contexts: OrderedDict[tuple[Scope, str], Turn] = OrderedDict()
@@ -311,9 +313,9 @@ class Engine:
             yield from turn.trace[known:]
         yield self._served(turn, text)
 
-    def run(self, turns: Sequence[Turn], spec: str) -> Sequence[Turn]:
-        """Run a batch of turns of your own through `spec`. Nothing is noted."""
-        return self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec)
+    def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None) -> Sequence[Turn]:
+        """Run a batch of turns of your own through `spec`. Nothing is noted. `trained` stands in for what is published here."""
+        return self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec, trained)
 
     def feedback(
         self,
@@ -439,18 +441,18 @@ class Engine:
             previous=before.context if before else None,
         )
 
-    def _run(self, turns: Sequence[Turn], spec: str) -> Sequence[Turn]:
-        stage, ready = self._prepared(turns, spec)
+    def _run(self, turns: Sequence[Turn], spec: str, trained: Trained | None = None) -> Sequence[Turn]:
+        stage, ready = self._prepared(turns, spec, trained)
         return stage(ready)
 
-    def _prepared(self, turns: Sequence[Turn], spec: str) -> tuple[Stage, Sequence[Turn]]:
+    def _prepared(self, turns: Sequence[Turn], spec: str, trained: Trained | None = None) -> tuple[Stage, Sequence[Turn]]:
         """The bound pipeline, over an index in step with the catalog, and the turns with the kinds that are there."""
         newest = self.catalog.newest_change()
         if not self.index.opened:
             self.index.sync()  # what a killed process left is applied whole, or the first answers would come from half an index
         elif newest > self.index.applied:
             self.index.sync(_CATCH_UP, wait=False)
-        stage = self._parts.pipeline(spec)
+        stage = self._parts.pipeline(spec, trained)
         present = self._present({turn.scope for turn in turns}, newest)
         asked = [replace(turn, kinds=tuple(k for k in turn.kinds or present[turn.scope] if k in present[turn.scope])) for turn in turns]
         # A turn whose kinds hold nothing keeps them as asked, so that it finds nothing rather than everything.

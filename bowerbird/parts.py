@@ -17,7 +17,7 @@ from bowerbird.errors import InvalidInput
 from bowerbird.index import Index
 from bowerbird.llms import choose as llms
 from bowerbird.llms.tokens import EstimatedTokens
-from bowerbird.ports import LLM, Encoder, PairScorer, SparseEncoder, TokenCounter
+from bowerbird.ports import LLM, Encoder, PairScorer, SparseEncoder, TokenCounter, Trained
 from bowerbird.stage import Stage
 
 __all__ = ["Parts"]
@@ -28,10 +28,11 @@ _PIPELINES = 1000  # bound ones that are remembered
 class Parts:
     """What stages are bound to. `encoder` and `llm`: a name, a part, "auto" for the best at hand, None for none. Safe in threads."""
 
-    def __init__(self, catalog: Catalog, encoder: str | Encoder | None, llm: str | LLM | None) -> None:
+    def __init__(self, catalog: Catalog, encoder: str | Encoder | None, llm: str | LLM | None, trained: Trained | None = None) -> None:
         self.encoder: Encoder | None = encoders.choose(encoder) if isinstance(encoder, str) else encoder
         self.sparse: SparseEncoder = table.load("encoders", "bm25")()
         self.index: Index | None = None
+        self.trained = trained
         self._catalog = catalog
         self._wanted, self._llm = llm, None if isinstance(llm, str) else llm
         self._scorer: PairScorer | None = None
@@ -61,8 +62,10 @@ class Parts:
                 self._scorer = table.load("encoders", "cross_encoder")()
             return self._scorer
 
-    def pipeline(self, spec: str) -> Stage:
-        """The stage that `spec` describes, bound; parsed and bound once."""
+    def pipeline(self, spec: str, trained: Trained | None = None) -> Stage:
+        """The stage that `spec` describes, bound; parsed and bound once. `trained` stands in for what the bower has published."""
+        if trained is not None:
+            return specs.parse(spec).bind(lambda name: trained if name == "trained" else self._part(name))
         with self._lock:
             if spec not in self._bound:
                 if len(self._bound) >= _PIPELINES:
@@ -96,7 +99,7 @@ class Parts:
             return self._catalog
         if name == "secret":
             return self._secret
-        if name in ("encoder", "sparse", "llm", "counter", "scorer"):
+        if name in ("encoder", "sparse", "llm", "counter", "scorer", "trained"):
             part: object | None = getattr(self, name)
             return part
         raise InvalidInput(f"No part is called {name!r}.")

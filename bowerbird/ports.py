@@ -31,6 +31,7 @@ __all__ = [
     "Store",
     "Streams",
     "TokenCounter",
+    "Trained",
     "Vectors",
     "capabilities",
 ]
@@ -189,6 +190,14 @@ class Library(Protocol):
 
     def ids(self, keys: Sequence[str], scope: Scope) -> list[int | None]:
         """For each key the id of the narrowest visible record of that name, or None."""
+        ...
+
+
+class Trained(Protocol):
+    """Gives the trained components that serve a caller (`components/`); what was learnt in one tenant serves no other."""
+
+    def component(self, name: str, scope: Scope) -> Any | None:
+        """The component of that name for callers of `scope`, or None where none is published."""
         ...
 
 

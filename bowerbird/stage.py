@@ -25,7 +25,7 @@ __all__ = ["Leaf", "Noted", "Stage", "default_of", "part", "settings"]
 
 
 def part(name: str, power: type | None = None, optional: bool = False) -> Any:
-    """A field that holds a part (`encoder`, `sparse`, `scorer`, `store`, `library`, `llm`, `counter`, `secret`), bound by name.
+    """A field that holds a part (`encoder`, `sparse`, `scorer`, `store`, `library`, `llm`, `counter`, `secret`, `trained`, `lessons`), bound by name.
 
     `power`: a runtime-checkable protocol of `ports.py` that the part must satisfy. `optional`: may stay None.
     """

@@ -20,10 +20,10 @@ ROOT = Path(bowerbird.__file__).parent
 FLOORS = {
     **dict.fromkeys(("types", "errors", "need"), 0),
     **dict.fromkeys(("ports", "stage", "roles", "flow", "spec", "kinds", "table", "sentences", "database"), 1),
-    **dict.fromkeys(("encoders", "llms", "stores", "catalog", "ledger"), 2),
+    **dict.fromkeys(("encoders", "llms", "stores", "catalog", "ledger", "components"), 2),
     **dict.fromkeys(("stages", "ingest", "evals", "index", "parts", "household"), 3),
     "testing": 3,
-    "engine": 4,
+    **dict.fromkeys(("engine", "learn"), 4),
     "cli": 5,
     "__main__": 6,
 }

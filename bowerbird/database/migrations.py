@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from bowerbird.database.schema import VERSION, meta, metadata
+from bowerbird.database.schema import VERSION, artifacts, meta, metadata
 from bowerbird.errors import CatalogError, CatalogTooNew
 
 __all__ = ["STEPS", "migrate"]
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {}  # STEPS[n] leads from version n to n + 1
+
+def _owned_artifacts(connection: Connection) -> None:
+    """Artifacts got an owner. Nothing wrote any before."""
+    artifacts.drop(connection)
+    artifacts.create(connection)
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {1: _owned_artifacts}  # STEPS[n] leads from version n to n + 1
 
 
 def migrate(connection: Connection, where: str, newest: int = VERSION, steps: Mapping[int, Callable[[Connection], None]] = STEPS) -> None:

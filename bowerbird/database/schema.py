@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Stri
 
 __all__ = ["VERSION", "artifacts", "changes", "events", "meta", "metadata", "records", "sources", "versions"]
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER PRIMARY KEY
@@ -98,11 +98,13 @@ events = Table(
     Index("events_turn", "turn", "type"),
 )
 
+# Trained components: every version, whose they are, and since when one serves.
 artifacts = Table(
     "artifacts",
     metadata,
     Column("name", String(200), primary_key=True),
     Column("version", Integer, primary_key=True),
+    *_owner(),
     Column("created", Float(53), nullable=False),
     Column("published", Float(53)),
     Column("path", Text, nullable=False),

@@ -1,0 +1,7 @@
+"""Components: what training makes and serving uses. Each computes in numpy, and is kept as safetensors and JSON.
+
+A component is one file here with a class (`save`, `load`), one line in the table, and a trainer in `learn/trainers/`. Components
+know no store, no ledger and no stage.
+"""
+
+TABLE: dict[str, str] = {}

@@ -1,0 +1,167 @@
+"""The shelf: every version of every component of a bower, in folders, with its card, and which one serves.
+
+`artifacts/<component>/<version>/` holds the component's files and `card.json`; the catalog's table holds the card too, and who
+owns it and since when it serves. A component serves the callers that its owner's scope contains: what was learnt from one
+tenant's outcomes never serves another. Going back is naming an earlier version, or 0 for none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import func, insert, select, update
+
+from bowerbird import table
+from bowerbird.database.database import Database
+from bowerbird.database.schema import artifacts
+from bowerbird.errors import InvalidInput, NotFound
+from bowerbird.types import Scope
+
+__all__ = ["Artifact", "Component", "Shelf"]
+
+
+class Component(Protocol):
+    """What can be kept on a shelf. The class also has `load(folder)`, which gives one back."""
+
+    def save(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One version of a component. `published`: since when it serves, None = it does not. `card`: plain JSON; where it comes from."""
+
+    component: str
+    version: int
+    scope: Scope
+    created: float
+    published: float | None
+    path: Path
+    card: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """`adapter@3`."""
+        return f"{self.component}@{self.version}"
+
+
+class Shelf:
+    """The artifacts of a bower in `folder`. Safe in threads; loaded components are kept until another one serves."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._db, self._folder = database, folder
+        self._lock = threading.Lock()
+        self._serving: dict[tuple[str, Scope], Artifact] | None = None
+        self._loaded: dict[str, Any] = {}
+
+    # --- keeping ------------------------------------------------------------------------------------------------------
+
+    def keep(self, component: str, made: Component, scope: Scope, card: Mapping[str, Any]) -> Artifact:
+        """Keep a new version; it does not serve yet. It is there whole or not at all, whatever is killed when."""
+        table.load("components", component)
+        fresh = self._folder / f".{component}-{uuid.uuid4().hex}"
+        made.save(fresh)
+        (fresh / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        _on_disk(fresh)
+        with self._db.writing() as connection:
+            version = 1 + (connection.scalar(select(func.max(artifacts.c.version)).where(artifacts.c.name == component)) or 0)
+            path = self._folder / component / str(version)
+            shutil.rmtree(path, ignore_errors=True)  # of a version whose row was never written
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.rename(path)
+            _on_disk(path.parent)
+            row = {"name": component, "version": version, **_owner(scope), "created": time.time(), "published": None}
+            kept = {**row, "path": f"{component}/{version}", "card": json.dumps(dict(card), ensure_ascii=False, allow_nan=False)}
+            connection.execute(insert(artifacts), kept)
+        return self.get(component, version)
+
+    def get(self, component: str, version: int) -> Artifact:
+        """That version. Raises `NotFound` with those that there are."""
+        found = [artifact for artifact in self.list(component) if artifact.version == version]
+        if not found:
+            known = ", ".join(artifact.name for artifact in self.list(component)) or "none"
+            raise NotFound(f"No artifact {component}@{version}. Kept of {component}: {known}. See: bowerbird artifacts list")
+        return found[0]
+
+    def list(self, component: str | None = None) -> Sequence[Artifact]:
+        """All versions, oldest first."""
+        query = select(artifacts).order_by(artifacts.c.name, artifacts.c.version)
+        if component is not None:
+            query = query.where(artifacts.c.name == component)
+        with self._db.reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Artifact(
+                row.name,
+                row.version,
+                Scope(row.tenant, row.user or None, row.session or None),
+                row.created,
+                row.published,
+                self._folder / row.path,
+                json.loads(row.card),
+            )
+            for row in rows
+        ]
+
+    # --- serving ------------------------------------------------------------------------------------------------------
+
+    def publish(self, component: str, version: int, scope: Scope) -> Artifact | None:
+        """Let that version serve `scope` from now on, and no other of its name; version 0 = none. On disk when it returns."""
+        chosen = self.get(component, version) if version else None
+        if chosen is not None and chosen.scope != scope:
+            raise InvalidInput(f"{chosen.name} was learnt in scope {chosen.scope} and serves no other; the scope given is {scope}.")
+        mine = [artifacts.c.name == component, *(artifacts.c[name] == value for name, value in _owner(scope).items())]
+        with self._db.writing() as connection:
+            connection.execute(update(artifacts).where(*mine).values(published=None))
+            if chosen is not None:
+                connection.execute(update(artifacts).where(*mine, artifacts.c.version == version).values(published=time.time()))
+        self.refresh()
+        return self.get(component, version) if version else None
+
+    def serving(self, component: str, scope: Scope) -> Artifact | None:
+        """The version that serves callers of `scope`: the narrowest owner's that contains it."""
+        with self._lock:
+            if self._serving is None:
+                self._serving = {(a.component, a.scope): a for a in self.list() if a.published is not None}
+            known = self._serving
+        return next((known[component, owner] for owner in reversed(scope.visible()) if (component, owner) in known), None)
+
+    def component(self, name: str, scope: Scope) -> Any | None:
+        """The component that serves callers of `scope`, loaded; None where none does."""
+        artifact = self.serving(name, scope)
+        return None if artifact is None else self.load(artifact)
+
+    def load(self, artifact: Artifact) -> Any:
+        """The component of an artifact; read once."""
+        with self._lock:
+            if artifact.name not in self._loaded:
+                made: Callable[[Path], Any] = table.load("components", artifact.component).load
+                self._loaded[artifact.name] = made(artifact.path)
+            return self._loaded[artifact.name]
+
+    def refresh(self) -> None:
+        """Look again at what serves: another process may have published."""
+        with self._lock:
+            self._serving = None
+
+
+def _owner(scope: Scope) -> dict[str, str]:
+    return {"tenant": scope.tenant, "user": scope.user or "", "session": scope.session or ""}
+
+
+def _on_disk(folder: Path) -> None:
+    """Wait until a folder and the files in it are on disk."""
+    for path in (*sorted(p for p in folder.rglob("*") if p.is_file()), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

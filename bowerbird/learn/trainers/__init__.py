@@ -1,0 +1,3 @@
+"""Trainers, one file for each component: the rungs of the ladder, cheapest first."""
+
+TABLE: dict[str, str] = {}
