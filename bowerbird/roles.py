@@ -254,13 +254,18 @@ class Rerank(_OverHits):
         _check_top(self.name, self.top)
 
     @abstractmethod
-    def rerank(self, turns: Sequence[Turn]) -> list[Mapping[int, float]]:
-        """For each turn the new score of each record id in its hits; an id left out is dropped. One model call for the batch."""
+    def rerank(self, turns: Sequence[Turn]) -> Sequence[Mapping[int, float] | None]:
+        """For each turn the new score of each record id in its hits; an id left out is dropped. None = the hits keep their scores.
+        One model call for the batch."""
 
     def over(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]:
         done: list[Sequence[Hit]] = []
         for turn, scores in zip(turns, self.rerank(turns), strict=True):
             hits = {hit.id: hit for hit in turn.hits}
+            if scores is None:
+                kept = ranked({id: hit.score for id, hit in hits.items()})
+                done.append([hits[id] for id, _ in kept[: self.top or None]])
+                continue
             order = ranked(scores)[: self.top or None]
             done.append([replace(hits[id], score=score, scores={**hits[id].scores, self.name: score}) for id, score in order])
         return done

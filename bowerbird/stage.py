@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from bowerbird.errors import BowerbirdError, CapabilityMissing
@@ -19,6 +20,7 @@ from bowerbird.types import Step, Turn
 if TYPE_CHECKING:
     from bowerbird.flow import Chain
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 Noted = Sequence[tuple[Turn, Mapping[str, Any]]]  # what a role gives back: the new turn, and what the trace says of it
 
 __all__ = ["Leaf", "Noted", "Stage", "default_of", "part", "settings"]
@@ -93,7 +95,16 @@ class Leaf(Stage):
             raise BowerbirdError(f"Stage {self} returned {len(done)} turns for {len(turns)}: a stage keeps length and order.")
         seconds = (time.perf_counter() - start) / len(turns)
         spec = str(self)
-        return [replace(turn, trace=(*turn.trace, Step(spec, self.role, seconds, info))) for turn, info in done]
+        noted = []
+        for before, (turn, info) in zip(turns, done, strict=True):
+            remarks = self.remarks(before, turn)
+            step = Step(spec, self.role, seconds, {**info, **remarks} if remarks else info)
+            noted.append(replace(turn, trace=(*turn.trace, step)))
+        return noted
+
+    def remarks(self, before: Turn, after: Turn) -> Mapping[str, Any]:
+        """What the trace says of a turn beside what the role says: for methods that have something of their own to tell."""
+        return _NONE
 
     @abstractmethod
     def run(self, turns: tuple[Turn, ...]) -> Noted:
