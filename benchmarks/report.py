@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Report", "data", "megabytes", "middle", "p95", "resident", "seconds", "spread", "trimmed"]
+__all__ = ["Report", "data", "megabytes", "middle", "p95", "processor", "resident", "seconds", "spread", "trimmed"]
 
 
 def data() -> Path:
@@ -93,6 +95,11 @@ def spread(times: Sequence[float], unit: str = "s") -> str:
     scale, digits = (1e3, 2) if unit == "ms" else (1.0, 3)
     low = sorted(times)[len(times) // 20]
     return f"{scale * middle(times):.{digits}f} {unit} ({scale * low:.{digits}f} to {scale * p95(times):.{digits}f}, n={len(times)})"
+
+
+def processor() -> float:
+    """Seconds of processor time, user and system, of this process with all its threads and of its ended children."""
+    return math.fsum(found.ru_utime + found.ru_stime for found in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
 def resident(what: str = "VmRSS") -> float:
