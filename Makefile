@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BOWER ?= quickstart.bower
 
-.PHONY: run test check bench clean setup
+.PHONY: run test check bench scoreboard clean setup
 
 run: ## load this machine's Python documentation and a small household, ask a few questions
 	@scripts/setup $(VENV) openvino,weights
@@ -17,6 +17,10 @@ check: setup ## style and types
 
 bench: setup ## the numbers of LOG.md
 	@cat benchmarks/README.md
+
+scoreboard: ## docs/scoreboard.md: every task with all baselines, within an hour on two cores; run again, it goes on where it was stopped
+	@scripts/setup $(VENV) openvino,weights,dev
+	@$(BIN)/bowerbird eval scoreboard --llm local
 
 setup:
 	@scripts/setup $(VENV) openvino,weights,train,dev

@@ -1,4 +1,4 @@
-"""`bowerbird eval`: tasks, run, compare, rerun, report, stress. Thin: it names parts, calls `evals`, and prints what came out."""
+"""`bowerbird eval`: tasks, run, compare, rerun, report, scoreboard, stress. Thin: it names parts, calls `evals`, prints what came out."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bowerbird.cli.call import Call, Out, command
+from bowerbird.cli.evaluated import about, as_json, as_table, specs
 from bowerbird.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from bowerbird.evals.bench import Bench
-    from bowerbird.evals.results import Estimate, Run
+    from bowerbird.evals.results import Run
     from bowerbird.evals.task import Task
     from bowerbird.ports import LLM, Encoder
 
 __all__ = ["eval_app"]
 
 _RUNS = Path("runs")
-_WIDE = 4  # measures whose intervals a terminal has room for
 _Data = Annotated[Path | None, typer.Option("--data", envvar="BOWERBIRD_DATA", help="The folder that holds the datasets.")]
 _Out = Annotated[Path, typer.Option("--out", "-o", help="Where folders of runs go.")]
 
@@ -44,7 +44,7 @@ def tasks(call: Call, kind: Annotated[str | None, typer.Option("--kind", "-k", h
     known = dict.fromkeys(task.kind for task in found)
     if kind is not None and kind not in known:
         raise UnknownName("kind of task", kind, known)
-    rows = [_about(task) for task in found if kind in (None, task.kind)]
+    rows = [about(task) for task in found if kind in (None, task.kind)]
 
     def shown() -> Iterable[RenderableType]:
         from bowerbird.cli.view import table as columns
@@ -95,11 +95,11 @@ def run(
             )
         done.append(made)
         call.note(f"{name}: {made[0]}")
-    rows = [_as_json(folder, found, one) for folder, found in done for one in _specs(found) or [""]]
+    rows = [as_json(folder, found, one) for folder, found in done for one in specs(found) or [""]]
 
     def shown() -> Iterable[RenderableType]:
         for folder, found in done:
-            yield from _shown(folder, found)
+            yield from as_table(folder, found)
 
     return Out(rows[0] if len(rows) == 1 else {"results": rows}, shown)
 
@@ -202,6 +202,53 @@ def report(
     return Out({"files": made}, lambda: [", ".join(made)])
 
 
+def scoreboard(
+    call: Call,
+    few: Annotated[bool, typer.Option("--small", help="A few cases of a few tasks: whether everything fits together.")] = False,
+    minutes: Annotated[float, typer.Option("--minutes", "-m", help="What would not be over by then is left out, and says so.")] = 60.0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page; the same as .json goes beside it.")] = Path("docs/scoreboard.md"),
+    runs: Annotated[Path, typer.Option("--runs", help="Where folders of runs go, and what goes on after a kill.")] = Path(
+        "runs/scoreboard"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="Of the samples, of what is drawn and of the intervals.")] = 0,
+    data: _Data = None,
+) -> Out:
+    """Run every task with all baselines beside our default, and write one table. Run again, it goes on where it was stopped.
+
+    \b
+    Examples:
+      bowerbird eval scoreboard --llm local
+      bowerbird eval scoreboard --small --out small.md --runs runs/small
+    """
+    from bowerbird import table
+    from bowerbird.evals.plan import plan, small
+    from bowerbird.evals.scoreboard import Row, play
+    from bowerbird.evals.standings import write
+    from bowerbird.evals.task import get
+
+    encoder, llm = _parts(call)
+    lines = plan(get(name) for name in table.names("tasks"))
+    lines = small(lines) if few else lines
+    with call.progress("scoreboard", 1) as bar:
+
+        def heard(over: int, row: Row, left: float) -> None:
+            said = row.why or f"{row.seconds:.0f} s"
+            call.note(f"[{over}/{len(lines)}] {row.line.name}: {said}; about {left / 60:.0f} min to go")
+
+        board = play(lines, _bench, encoder=encoder, llm=llm, runs=runs, minutes=minutes, seed=seed, data=data, progress=bar, heard=heard)
+        bar("checks", 0, 0)
+        files = write(board, out, llm, data)
+    short = [f"{row.line.name}: {row.why}" for row in board.rows if row.why and not row.line.skip]
+
+    def shown() -> Iterable[RenderableType]:
+        done = sum(row.folder is not None for row in board.rows)
+        yield f"{done} of {len(lines)} lines in {board.seconds / 60:.0f} min: {files[0]}, {files[1]}"
+        yield from short
+
+    told = {"files": [str(path) for path in files], "lines": len(lines), "not_run": short, "seconds": round(board.seconds, 1)}
+    return Out(told, shown, 1 if short else 0)
+
+
 def stress(
     call: Call,
     spec: Annotated[str, typer.Argument(help="The pipeline to put under stress.")] = "rrf(bm25, dense) >> budget",
@@ -254,6 +301,7 @@ COMMANDS: tuple[tuple[Callable[..., Out], str], ...] = (
     (compare, ""),
     (rerun, "encoder llm"),
     (report, ""),
+    (scoreboard, "encoder llm"),
     (stress, "encoder llm"),
 )
 for _body, _common in COMMANDS:
@@ -294,75 +342,3 @@ def _seconds(text: str) -> float:
     if not found:
         raise InvalidInput(f"--budget {text!r} is no time: write 300s, 5m or 1h.")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-# --- showing ----------------------------------------------------------------------------------------------------------
-
-
-def _specs(found: Run) -> list[str]:
-    from bowerbird.evals.results import BASELINES
-
-    return [name for name in found.systems if name not in BASELINES]
-
-
-def _about(task: Task) -> dict[str, Any]:
-    lists = {name: list(getattr(task, name)) for name in ("protocols", "splits", "measures")}
-    return {"name": task.name, "kind": task.kind, "about": task.about, **lists, "source": task.source, "licence": task.licence}
-
-
-def _as_json(folder: Path, found: Run, spec: str) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from bowerbird.evals.results import BASELINES
-
-    def numbers(system: str) -> dict[str, Any]:
-        return {name: asdict(value) for name, value in found.measures.get(system, {}).items()}
-
-    return {
-        "task": found.task,
-        "split": found.split,
-        "protocol": found.protocol,
-        "spec": spec or None,
-        "measures": numbers(spec) if spec else {},
-        "baselines": {name: numbers(name) for name in found.systems if name in BASELINES},
-        "cost": {name: asdict(cost) for name, cost in found.cost.items()},
-        "data_sha256": found.data_sha256,
-        "run_dir": str(folder),
-        "complete": found.complete,
-        "open": list(found.open),
-        "left_out": list(found.dropped),
-        "seconds": found.seconds,
-        "overhead_seconds": found.overhead_seconds,
-    }
-
-
-def _shown(folder: Path, found: Run) -> Iterable[RenderableType]:
-    from rich.text import Text
-
-    from bowerbird.cli.view import table as columns
-
-    names = list(dict.fromkeys(name for values in found.measures.values() for name in values))
-    if not names:
-        yield Text(f"{found.task}: no system has a number. {' '.join(found.open)}")
-        return
-    cases = max(value.n for values in found.measures.values() for value in values.values())
-    yield Text(f"{found.task} · {found.split} · {found.protocol} · {cases} cases", style="bold")
-    narrow = len(names) > _WIDE
-    made = columns("system", *names, "tokens", "ms", right=(*names, "tokens", "ms"), wrap=("system",))
-    for system in found.systems:
-        values = found.measures.get(system, {})
-        cells = [_cell(values[name], cases, narrow) if name in values else "—" for name in names]
-        cost, latency = found.cost.get(system), found.latency.get(system, {}).get("total")
-        each = f"{cost.tokens / max(1, cases):.0f}" if cost else "—"
-        made.add_row(system, *cells, each, f"{1000 * latency.p50:.1f}" if latency else "—")
-    yield made
-    if narrow:
-        yield Text("The intervals are in run.json and in: bowerbird eval report", style="dim")
-    for note in (*found.open, *found.dropped):
-        yield Text(note, style="dim")
-    yield Text(str(folder), style="dim")
-
-
-def _cell(value: Estimate, cases: int, narrow: bool) -> str:
-    few = "" if value.n == cases else f" (n={value.n})"
-    return f"{value.value:.3f}" if narrow else f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]{few}"

@@ -19,7 +19,7 @@ from bowerbird.evals.compare import LEAST, Comparison, compare, compare_many, ho
 from bowerbird.evals.page.text import clean, cut
 from bowerbird.evals.results import BASELINES, Item, Run, item_file, read_items
 
-__all__ = ["CEILINGS", "digest"]
+__all__ = ["CEILINGS", "OPPONENTS", "digest", "lacking"]
 
 CEILINGS = ("oracle",)  # no competitors: they are told the answer
 _RESAMPLES = 4_000
@@ -27,7 +27,8 @@ _SHOWN = 5  # items of each sort
 _SLICES = 24
 _HITS = 20
 _NEEDED = ("none", "random", "bm25", "oracle")  # "dense" needs an encoder, "recency" times, "full" a large window
-_OPPONENTS = ("random", "recency", "bm25", "dense")
+OPPONENTS = ("random", "recency", "bm25", "dense")
+"""The plain retrievers: what a spec has to beat."""
 
 Scores = dict[str, dict[str, float]]  # system -> item -> value
 
@@ -48,7 +49,7 @@ def digest(folder: Path) -> dict[str, Any]:
     # A property of the whole set has no items to compare: what is looked at item by item is then the first measure that has.
     paired = next((name for name in names if any(scores[name].values())), main)
     top = best if best is None or scores[paired].get(best) else None
-    lacks = [name for name in _NEEDED if name not in run.systems and not _excused(run, name)]
+    lacks = lacking(run)
     return {
         "id": clean(folder.name),
         "folder": clean(str(folder)),
@@ -81,6 +82,11 @@ def digest(folder: Path) -> dict[str, Any]:
         "slices": _slices(run, items, scores[paired], top, paired),
         "items": _items(run, items, scores[paired], top, paired, _sign(better[paired])),
     }
+
+
+def lacking(run: Run) -> list[str]:
+    """Baselines that the run neither has nor excuses: without them it is no result."""
+    return [name for name in _NEEDED if name not in run.systems and not _excused(run, name)]
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------
@@ -167,7 +173,7 @@ def _verdicts(run: Run, scores: Scores, main: str, better: str, specs: Sequence[
     """Each spec against no augmentation and against the strongest plain retriever, in a word and in a sentence."""
     if better == "neither":
         return []
-    plain = [name for name in _OPPONENTS if main in run.measures.get(name, {})]
+    plain = [name for name in OPPONENTS if main in run.measures.get(name, {})]
     strongest = max(plain, key=lambda name: _sign(better) * run.measures[name][main].value, default=None)
     pairs = {}
     for spec in specs:
@@ -272,7 +278,7 @@ def _opponent(run: Run, scores: Scores, main: str, best: str | None, items: Mapp
     if scores.get("none") and any(item.answer for item in items["none"]):
         return "none"
     sign = _sign(_better(main))
-    plain = [name for name in _OPPONENTS if scores.get(name)]
+    plain = [name for name in OPPONENTS if scores.get(name)]
     return max(plain, key=lambda name: sign * run.measures[name][main].value, default=None)
 
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.evals.bench import OpenBench, Progress
 from bowerbird.evals.compare import LEAST, Comparison, compare, holm
+from bowerbird.evals.digest import OPPONENTS
+from bowerbird.evals.measure import get
 from bowerbird.evals.results import BASELINES, Item, Run, item_file, read_items
 from bowerbird.evals.run import Options, run_task
 from bowerbird.evals.task import Task
 from bowerbird.ports import LLM, Encoder
 
-__all__ = ["Again", "Beside", "beside", "rerun"]
+__all__ = ["Again", "Beside", "beside", "best_plain", "rerun"]
 
 _EQUAL = 1e-9
 
@@ -124,7 +126,7 @@ def beside(a: Path, b: Path, measure: str = "", seed: int = 0) -> Beside:
     """The specs of run B, and its baselines, against those of run A of the same name, paired by case; B's specs against A's best one
     where the names differ. Nothing is computed anew but the comparison. `measure`: the first that is a mean over cases.
 
-    With A and B the same folder: its specs against its best baseline.
+    With A and B the same folder: its specs against its best plain retriever and against no augmentation.
     """
     first, second = Run.load(a), Run.load(b)
     if (first.task, first.split, first.protocol) != (second.task, second.split, second.protocol):
@@ -157,12 +159,18 @@ def _together(found: Mapping[tuple[str, str], Comparison]) -> dict[tuple[str, st
     return {pair: replace(one, p_many=p) for (pair, one), p in zip(found.items(), ps, strict=True)}
 
 
+def best_plain(run: Run, measure: str) -> str | None:
+    """The plain retriever that does best by a measure; None where none has it."""
+    known = [name for name in OPPONENTS if measure in run.measures.get(name, {})]
+    sign = -1 if get(measure).better == "lower" else 1
+    return max(known, key=lambda name: sign * run.measures[name][measure].value, default=None)
+
+
 def _matched(a: Run, b: Run, same: bool, measure: str) -> list[tuple[str, str]]:
     specs_a, specs_b = ([name for name in run.systems if name not in BASELINES] for run in (a, b))
-    real = [name for name in a.systems if name in BASELINES and name not in ("oracle", "full") and name in a.measures]
     if same:
-        best = max(real, key=lambda name: a.measures[name][measure].value if measure in a.measures[name] else -math.inf)
-        return [(best, spec) for spec in specs_a]
+        against = [name for name in (best_plain(a, measure), "none") if name is not None and name in a.systems]
+        return [(name, spec) for spec in specs_a for name in against]
     shared = [name for name in b.systems if name in a.systems]
     alone = [name for name in specs_b if name not in a.systems]
     from_a = [name for name in specs_a if name not in b.systems] or specs_a

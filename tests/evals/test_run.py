@@ -351,7 +351,8 @@ def test_compare_recomputes_nothing(tmp_path: Path) -> None:
     assert ("bm25(k=3)", "rrf(bm25, dense)") in found.pairs
     assert found.pairs["dense", "dense"].difference.value == 0.0
     within = beside(a, a)
-    assert [other for _, other in within.pairs] == ["bm25(k=3)"]
+    assert [other for _, other in within.pairs] == ["bm25(k=3)", "bm25(k=3)"]
+    assert [against for against, _ in within.pairs][1] == "none", "against the best plain retriever and against nothing"
     with pytest.raises(UnknownName):
         beside(a, b, "nDCG@9")
     with pytest.raises(NotFound):
