@@ -1,0 +1,173 @@
+"""Publishing: only what is better, for whom it was learnt, with its card; and the way back."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from bowerbird import Engine, table
+from bowerbird.errors import InvalidInput, NotFound
+from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.publish import made, publish, sides, verdict
+from bowerbird.learn.trainer import Fit, Scores, Setting, TooLittle, Trainer, gain_at
+from bowerbird.types import Scope
+
+ANN = Scope("acme", "ann")
+
+
+class Shift:
+    """A component that is one number."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "shift.json").write_text(json.dumps(self.by))
+
+    @classmethod
+    def load(cls, folder: Path) -> Shift:
+        return cls(json.loads((folder / "shift.json").read_text()))
+
+
+class ShiftTrainer(Trainer):
+    """Learns the mean label; a query's score is 0.5, a little noise, and the shift."""
+
+    component: ClassVar[str] = "adapter"
+
+    def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
+        labels = [candidate.label for group in train for candidate in group.candidates]
+        return Fit(Shift(sum(labels) / len(labels)), ({"step": 1.0, "loss": 0.1},))
+
+    def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
+        found: dict[str, dict[str, float]] = {}
+        for group in groups:
+            noise = random.Random(group.id + str(component is not None)).gauss(0, 0.1)
+            found.setdefault(group.kind, {})[group.id] = 0.5 + noise + (component.by if component else 0.0)
+        return found
+
+
+@pytest.fixture(autouse=True)
+def shelved(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = table.load
+
+    def load(group: str, name: str) -> Any:
+        return Shift if (group, name) == ("components", "adapter") else whole(group, name)
+
+    monkeypatch.setattr(table, "load", load)
+
+
+def groups(label: float, n: int = 300) -> list[Group]:
+    return [Group(f"query {i}", ("tool", "memory")[i % 2], "made", (Candidate("a", "text", label),)) for i in range(n)]
+
+
+def setting(bird: Engine) -> Setting:
+    return Setting(bird, None)
+
+
+def test_better_is_published_and_says_so(bird: Engine) -> None:
+    done = made(ShiftTrainer(), groups(0.2), setting(bird), bird.shelf, ANN, upto=7)
+    assert done.verdict.publish, done.verdict.why
+    assert bird.shelf.serving("adapter", ANN) is None, "keeping is not publishing"
+    publish(bird.shelf, bird.ledger, "adapter", done.artifact.version, ANN, done.verdict.why)
+    assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.2)
+    card = done.artifact.card
+    assert (card["parent"], card["ledger_upto"], card["seed"]) == (None, 7, 0)
+    assert card["after"]["tool"]["value"] > card["before"]["tool"]["value"]
+    assert [event.body["component"] for event in bird.ledger.events(ANN, type="published")] == ["adapter"]
+    second = made(ShiftTrainer(), groups(0.4), setting(bird), bird.shelf, ANN)
+    assert second.artifact.card["parent"] == "adapter@1"
+    assert second.verdict.publish
+
+
+def test_worse_and_undecided_are_not(bird: Engine) -> None:
+    worse = verdict({"tool": _flat(0.5)}, {"tool": _flat(0.4)})
+    assert not worse.publish
+    assert "tool loses 0.1" in worse.why
+    same = verdict({"tool": _flat(0.5)}, {"tool": _flat(0.5)})
+    assert not same.publish
+    assert "no better" in same.why
+    chance = verdict({"tool": _noisy(1)}, {"tool": {id: value + 0.002 for id, value in _noisy(2).items()}}, margin=1.0)
+    assert not chance.publish
+
+
+def test_a_kind_that_loses_stops_what_helps_the_others() -> None:
+    old = {"tool": _flat(0.5), "memory": _flat(0.5)}
+    new = {"tool": _flat(0.9), "memory": _flat(0.45)}
+    found = verdict(old, new)
+    assert not found.publish
+    assert "memory loses 0.05" in found.why
+    assert verdict(old, new, margin=0.1).publish
+
+
+def test_each_kind_counts_the_same() -> None:
+    old = {"tool": _flat(0.5, 300), "memory": _flat(0.5, 30)}
+    new = {"tool": _flat(0.5, 300), "memory": _flat(0.7, 30)}
+    found = verdict(old, new)
+    assert found.mean is not None
+    assert found.mean.difference.value == pytest.approx(0.1)
+
+
+def test_too_little_is_said_before_any_work(bird: Engine) -> None:
+    with pytest.raises(TooLittle, match="at least 30 training queries"):
+        made(ShiftTrainer(), groups(0.2, 20), setting(bird), bird.shelf, ANN)
+    with pytest.raises(TooLittle, match="0"):
+        made(ShiftTrainer(), [], setting(bird), bird.shelf, ANN)
+    assert "too few" in verdict({"tool": _flat(0.1, 5)}, {"tool": _flat(0.9, 5)}).why
+    assert "no finite" in verdict({"tool": _flat(0.1)}, {"tool": _flat(float("nan"))}).why
+    assert bird.shelf.list() == []
+
+
+def test_back_and_none(bird: Engine) -> None:
+    for label in (0.2, 0.4):
+        version = made(ShiftTrainer(), groups(label), setting(bird), bird.shelf, ANN).artifact.version
+        publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
+    assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.4)
+    publish(bird.shelf, bird.ledger, "adapter", 1, ANN, "back")
+    assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.2)
+    publish(bird.shelf, bird.ledger, "adapter", 0, ANN, "none")
+    assert bird.shelf.component("adapter", ANN) is None
+    with pytest.raises(NotFound, match="adapter@1, adapter@2"):
+        publish(bird.shelf, bird.ledger, "adapter", 9, ANN, "?")
+
+
+def test_what_was_learnt_in_one_scope_serves_no_other(bird: Engine) -> None:
+    version = made(ShiftTrainer(), groups(0.2), setting(bird), bird.shelf, ANN).artifact.version
+    with pytest.raises(InvalidInput, match="acme/ann"):
+        publish(bird.shelf, bird.ledger, "adapter", version, Scope("acme", "bob"), "?")
+    publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
+    seen = {str(scope): bird.shelf.component("adapter", scope) is not None for scope in _scopes()}
+    assert seen == {"acme/ann": True, "acme/ann/s1": True, "acme": False, "acme/bob": False, "other": False}
+
+
+def test_no_query_is_on_two_sides() -> None:
+    by_side = sides([*groups(0.1), *[Group(f"QUERY  {i}", "item", "other", ()) for i in range(300)]])
+    queries = {side: {group.id for group in found} for side, found in by_side.items()}
+    assert all(queries.values())
+    assert not queries["train"] & queries["test"]
+    assert not queries["dev"] & queries["test"]
+
+
+def test_gain_by_hand() -> None:
+    assert gain_at(10, [0.0, 1.0], [1.0, 0.0]) == pytest.approx(1 / 1.5849625)
+    assert gain_at(10, [1.0, -1.0], [1.0, -1.0]) == 1.0
+    assert gain_at(10, [], [1.0]) == 0.0
+    assert gain_at(1, [0.0, 1.0], [1.0]) == 0.0
+
+
+def _flat(value: float, n: int = 50) -> Mapping[str, float]:
+    return {f"q{i}": value + (i % 5) * 1e-3 for i in range(n)}
+
+
+def _noisy(seed: int, n: int = 50) -> Mapping[str, float]:
+    draw = random.Random(seed)
+    return {f"q{i}": draw.random() for i in range(n)}
+
+
+def _scopes() -> Sequence[Scope]:
+    return [ANN, Scope("acme", "ann", "s1"), Scope("acme"), Scope("acme", "bob"), Scope("other")]
