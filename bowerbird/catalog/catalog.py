@@ -359,7 +359,9 @@ class Catalog:
             return self._pruned(connection)
 
     def prune(self, upto: int) -> None:
-        """Forget changes that the index has applied; the newest one stays, so that numbers only ever grow."""
+        """Forget changes before `upto`; the newest one stays, so that numbers only ever grow. What is forgotten stays forgotten."""
+        if upto - 1 <= self.pruned():
+            return
         with self._db.writing() as connection:
             connection.execute(delete(changes).where(changes.c.seq < upto))
             connection.execute(
@@ -388,6 +390,13 @@ class Catalog:
                 connection.execute(statement.on_conflict_do_nothing())
             else:
                 connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+    def set_facts(self, facts: Mapping[str, str]) -> None:
+        """Remember several settings in one transaction: all of them or, if it is stopped, none."""
+        with self._db.writing() as connection:
+            statement = upsert(meta)
+            rows = [{"name": f"fact:{name}", "value": value} for name, value in facts.items()]
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows)
 
     def totals(self) -> Mapping[str, int]:
         """Rows of each table, all scopes."""

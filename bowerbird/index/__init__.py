@@ -1,0 +1,6 @@
+"""The derived side of a catalog: indexes that follow it, one of which serves."""
+
+from bowerbird.index.follower import Difference, Progress
+from bowerbird.index.index import Index, Kept
+
+__all__ = ["Difference", "Index", "Kept", "Progress"]
