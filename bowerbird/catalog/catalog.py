@@ -219,7 +219,7 @@ class Catalog:
         found: dict[int, Record] = {}
         owners = set(scope.visible())
         for part in _parts(ids):
-            for id, *row in self._db.look(f"{self._lookup}({','.join(str(int(id)) for id in part)})"):
+            for id, *row in self._db.look(f"{self._lookup}({','.join('?' * len(part))})", [int(id) for id in part]):
                 record = record_from(*row)
                 if record.scope in owners and (at is None or record.starts <= at < record.ends):
                     found[id] = record
