@@ -10,17 +10,19 @@ from typing import Annotated
 import typer
 
 from bowerbird.cli.add import add
+from bowerbird.cli.artifacts import artifacts_app
 from bowerbird.cli.ask import ask, augment
 from bowerbird.cli.call import EXIT_CODES, Out, command, complain
 from bowerbird.cli.doctor import doctor
 from bowerbird.cli.eval import eval_app
 from bowerbird.cli.feedback import feedback
 from bowerbird.cli.init import init
+from bowerbird.cli.learn import learn_app
 from bowerbird.cli.methods import methods
 from bowerbird.cli.quickstart import quickstart
 from bowerbird.cli.records import delete, history, records, show
 from bowerbird.cli.search import search
-from bowerbird.cli.upkeep import rebuild, stats, verify
+from bowerbird.cli.upkeep import rebuild, reembed, stats, verify
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -41,6 +43,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Out], str], ...] = (
     ("Upkeep", stats, "bower scope encoder store llm"),
     ("Upkeep", verify, "bower encoder store"),
     ("Upkeep", rebuild, "bower encoder store"),
+    ("Upkeep", reembed, "bower store"),
 )
 
 app = typer.Typer(name="bowerbird", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -52,6 +55,8 @@ for _panel, _body, _common in COMMANDS:
         context_settings={"ignore_unknown_options": True} if _body is feedback else None,  # -1 is a value there
     )(command(_body, _common))
 app.add_typer(eval_app, rich_help_panel="Judge")
+app.add_typer(learn_app, rich_help_panel="Learn")
+app.add_typer(artifacts_app, rich_help_panel="Learn")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,326 @@
+"""`bowerbird learn`: from outcomes to components that serve. Nothing is published that is not better."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bowerbird.cli.call import Call, Out, command
+from bowerbird.cli.durations import seconds_of
+from bowerbird.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from bowerbird.components.shelf import Artifact
+    from bowerbird.engine import Engine
+    from bowerbird.learn.ladder import Rung
+    from bowerbird.learn.publish import Verdict
+    from bowerbird.learn.trainer import Setting
+    from bowerbird.learn.workshop import Workshop
+
+__all__ = ["learn_app", "named", "rollback"]
+
+_More = Annotated[list[Path] | None, typer.Option("--from", help="Training groups of a file too (JSON lines); may be given again.")]
+_Seed = Annotated[int, typer.Option("--seed", help="Of the split by query and of all that is drawn.")]
+_Margin = Annotated[float, typer.Option("--margin", help="What a kind may lose, in units of nDCG.")]
+_Upto = Annotated[int | None, typer.Option("--upto", help="Only the ledger up to this position.")]
+
+
+def status(call: Call, more: _More = None) -> Out:
+    """Say what there is to learn from, what each component would need, and what serves.
+
+    \b
+    Examples:
+      bowerbird learn status
+      bowerbird learn status --scope acme/ann --json
+    """
+    from bowerbird import table
+    from bowerbird.learn.ladder import LADDER, trainer_of
+    from bowerbird.learn.publish import sides
+
+    with call.engine() as engine:
+        groups, found = _workshop(engine).groups(more=more or ())
+        train = sides(groups)["train"]
+        rungs: list[dict[str, Any]] = []
+        for name in (name for name, _ in LADDER if name in table.names("trainers")):
+            trainer = trainer_of(name)
+            serving = engine.shelf.serving(name, _scope(engine))
+            usable = len(trainer.usable(train))
+            rungs.append({"component": name, "usable": usable, "needs": trainer.least, "serving": serving.name if serving else None})
+    kinds = dict(Counter(f"{group.kind}/{group.source}" for group in groups))
+    known = {"turns": found.turns, "judged": found.judged, "gone": found.gone, "upto": found.upto}
+    data = {**known, "groups": kinds, "components": rungs}
+
+    def shown() -> Iterable[RenderableType]:
+        from bowerbird.cli.view import table as columns
+
+        yield f"{found.turns:,} turns served, {found.judged:,} of them with outcomes, up to ledger position {found.upto}."
+        if found.gone:
+            yield f"{found.gone:,} candidates changed or went since and are left out."
+        yield "Training groups: " + (", ".join(f"{name} {count:,}" for name, count in kinds.items()) or "none yet.")
+        made = columns("component", "usable", "needs", "serves", right=("usable", "needs"))
+        for rung in rungs:
+            made.add_row(rung["component"], f"{rung['usable']:,}", f"{rung['needs']:,}", rung["serving"] or "—")
+        yield made
+        yield (
+            "Next: bowerbird learn auto"
+            if any(r["usable"] >= r["needs"] for r in rungs)
+            else "Next: bowerbird feedback --last +1 --key KEY"
+        )
+
+    return Out(data, shown)
+
+
+def fit(
+    call: Call,
+    component: Annotated[str, typer.Argument(help="adapter, ranker, gate, router, cross_encoder or encoder.")],
+    more: _More = None,
+    upto: _Upto = None,
+    seed: _Seed = 0,
+    margin: _Margin = 0.01,
+    seconds: Annotated[str | None, typer.Option("--time", help="What training may take, such as 60s or 10m.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--option", help="A setting of the trainer, NAME=VALUE; may be given again.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Let it serve if it is better.")] = False,
+) -> Out:
+    """Train a component, keep it, and judge it on held-out queries against what serves now. Exit code 1: it is not better.
+
+    \b
+    Examples:
+      bowerbird learn fit adapter
+      bowerbird learn fit ranker --publish
+      bowerbird learn fit router --option family=mf --from routes.jsonl
+    """
+    from bowerbird.learn.ladder import trainer_of
+    from bowerbird.learn.publish import made
+
+    limit = seconds_of("--time", seconds) if seconds else None
+    with call.engine() as engine, call.progress(f"fit {component}", 1) as bar:
+        shop = _workshop(engine)
+        groups, found = shop.groups(upto, more or ())
+        setting = _setting(engine, shop, component, seed, limit, bar, _options(option or ()))
+        scope = _scope(engine)
+        done = made(trainer_of(component), groups, setting, engine.shelf, scope, upto=found.upto, margin=margin)
+        serves = done.verdict.publish and publish
+        if serves:
+            _publish(engine, done.artifact, done.verdict.why)
+    data = {"artifact": done.artifact.name, "published": serves, "verdict": done.verdict.as_json(), "card": dict(done.artifact.card)}
+
+    def shown() -> Iterable[RenderableType]:
+        yield from _told(done.verdict)
+        yield f"Kept as {done.artifact.name}." + (" It serves now." if serves else "")
+        if done.verdict.publish and not serves:
+            yield f"Next: bowerbird learn publish {done.artifact.name}"
+
+    return Out(data, shown, 0 if done.verdict.publish else 1)
+
+
+def compare(
+    call: Call,
+    artifact: Annotated[str, typer.Argument(help="A version, such as adapter@2.")],
+    more: _More = None,
+    seed: _Seed = 0,
+    margin: _Margin = 0.01,
+) -> Out:
+    """Judge a kept version again, on all held-out queries that there are now, against what serves. Nothing is published.
+
+    \b
+    Examples:
+      bowerbird learn compare adapter@2
+      bowerbird learn compare ranker@1 --json
+    """
+    from bowerbird.learn.ladder import trainer_of
+    from bowerbird.learn.publish import sides, verdict
+
+    with call.engine() as engine:
+        shop = _workshop(engine)
+        chosen = named(engine, artifact)
+        trainer = trainer_of(chosen.component)
+        held = trainer.usable(sides(shop.groups(more=more or ())[0], seed)["test"])
+        setting = _setting(engine, shop, chosen.component, seed)
+        serving = engine.shelf.serving(chosen.component, _scope(engine))
+        old = trainer.scores(held, engine.shelf.load(serving) if serving else None, setting)
+        found = verdict(old, trainer.scores(held, engine.shelf.load(chosen), setting), margin, seed)
+    data = {"artifact": chosen.name, "against": serving.name if serving else None, "verdict": found.as_json()}
+    return Out(data, lambda: _told(found), 0 if found.publish else 1)
+
+
+def publish(call: Call, artifact: Annotated[str, typer.Argument(help="A version, such as adapter@2.")]) -> Out:
+    """Let a kept version serve. It must have been better when it was judged; to go back, see `learn rollback`.
+
+    \b
+    Examples:
+      bowerbird learn publish adapter@2
+    """
+    with call.engine() as engine:
+        chosen = named(engine, artifact)
+        judged = chosen.card.get("verdict", {})
+        if not judged.get("publish"):
+            raise InvalidInput(f"{chosen.name} is not published: {judged.get('why', 'it was never judged.')}")
+        _publish(engine, chosen, judged["why"])
+    return Out({"published": chosen.name}, lambda: [f"{chosen.name} serves {chosen.scope} now."])
+
+
+def rollback(
+    call: Call,
+    component: Annotated[str, typer.Argument(help="The component, such as adapter.")],
+    to: Annotated[int | None, typer.Option("--to", help="The version; 0 = none. Otherwise the one that served before.")] = None,
+) -> Out:
+    """Let an earlier version of a component serve again, or none.
+
+    \b
+    Examples:
+      bowerbird learn rollback adapter
+      bowerbird learn rollback adapter --to 0
+    """
+    with call.engine() as engine:
+        serving = engine.shelf.serving(component, _scope(engine))
+        if serving is None and to is None:
+            raise InvalidInput(f"No {component} serves {_scope(engine)}: there is nothing to go back from.")
+        parent = str((serving.card.get("parent") if serving else None) or f"{component}@0")
+        version = int(parent.rpartition("@")[2]) if to is None else to
+        _withdraw(engine, component, version)
+        now = engine.shelf.serving(component, _scope(engine))
+    said = f"{now.name} serves again." if now else f"No {component} serves any more."
+    return Out({"component": component, "serving": now.name if now else None}, lambda: [said])
+
+
+def auto(
+    call: Call,
+    seconds: Annotated[str, typer.Option("--time", help="What the whole may take.")] = "5m",
+    more: _More = None,
+    component: Annotated[list[str] | None, typer.Option("--component", help="Only this one; may be given again.")] = None,
+    seed: _Seed = 0,
+    margin: _Margin = 0.01,
+) -> Out:
+    """Climb the ladder as far as the time goes, publish what is better, and say what was done and why. Run again, it goes on.
+
+    No language model is called. The encoder is trained only when it is named: publishing it re-embeds the bower.
+
+    \b
+    Examples:
+      bowerbird learn auto
+      bowerbird learn auto --time 30m --component adapter --component encoder
+    """
+    from bowerbird.learn.ladder import climb
+
+    rungs: list[Rung] = []
+    with call.engine() as engine, call.progress("learning", 1) as bar:
+        shop = _workshop(engine)
+        groups, found = shop.groups(more=more or ())
+        setting = _setting(engine, shop, "auto", seed, progress=bar)
+        limit = seconds_of("--time", seconds)
+        named = tuple(component or ())
+        done = climb(
+            groups, setting, engine.shelf, engine.ledger, _scope(engine), seconds=limit, upto=found.upto, margin=margin, rungs=named
+        )
+        for rung in done:
+            rungs.append(rung)
+            call.note(f"{rung.component} ({rung.seconds:.0f} s): {rung.said}")
+    rows = [
+        {"component": r.component, "said": r.said, "published": r.published, "artifact": r.artifact.name if r.artifact else None}
+        for r in rungs
+    ]
+
+    def shown() -> Iterable[RenderableType]:
+        serving = [rung.artifact.name for rung in rungs if rung.published and rung.artifact]
+        yield f"{len(groups):,} training groups. " + (f"Serving: {', '.join(serving)}." if serving else "Nothing new serves.")
+
+    return Out({"groups": len(groups), "upto": found.upto, "rungs": rows}, shown)
+
+
+learn_app = typer.Typer(name="learn", no_args_is_help=True, rich_markup_mode="rich", help="From outcomes to components that serve.")
+_BODIES: tuple[tuple[Callable[..., Out], str], ...] = (
+    (status, "bower scope encoder store"),
+    (fit, "bower scope encoder store llm"),
+    (compare, "bower scope encoder store llm"),
+    (publish, "bower scope encoder store"),
+    (rollback, "bower scope encoder store"),
+    (auto, "bower scope encoder store llm"),
+)
+for _body, _common in _BODIES:
+    learn_app.command(_body.__name__, no_args_is_help=_body in (fit, compare, publish, rollback))(command(_body, _common))
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _scope(engine: Engine) -> Any:
+    assert engine.scope is not None  # `Call.engine` has set it
+    return engine.scope
+
+
+def _workshop(engine: Engine) -> Workshop:
+    from bowerbird.learn.workshop import Workshop
+
+    return Workshop(engine.path, engine.ledger, engine.catalog, _scope(engine))
+
+
+def _setting(
+    engine: Engine,
+    shop: Workshop,
+    component: str,
+    seed: int,
+    seconds: float | None = None,
+    progress: Any = None,
+    options: dict[str, Any] | None = None,
+) -> Setting:
+    from bowerbird.learn.trainer import Setting
+
+    folder = shop.folder / "checkpoints" / component
+    return Setting(engine, engine.encoder, None, seed, seconds, folder, progress, options or {})
+
+
+def named(engine: Engine, artifact: str) -> Artifact:
+    """The version that `adapter@2` names, if this scope may see it."""
+    component, _, version = artifact.partition("@")
+    if not version.isdigit():
+        raise InvalidInput(f"{artifact!r} names no version: write it as adapter@2. See: bowerbird artifacts list")
+    found = engine.shelf.get(component, int(version))
+    if found.scope not in _scope(engine).visible():
+        raise InvalidInput(f"{found.name} was learnt in another scope than {_scope(engine)}.")
+    return found
+
+
+def _publish(engine: Engine, artifact: Artifact, why: str) -> None:
+    from bowerbird.learn.publish import publish as let_serve
+
+    let_serve(engine.shelf, engine.ledger, artifact.component, artifact.version, _scope(engine), why)
+
+
+def _withdraw(engine: Engine, component: str, version: int) -> None:
+    from bowerbird.learn.publish import publish as let_serve
+
+    let_serve(engine.shelf, engine.ledger, component, version, _scope(engine), "rollback")
+
+
+def _options(given: Sequence[str]) -> dict[str, Any]:
+    """`["family=mf", "rank=16"]` → settings of a trainer; numbers are numbers."""
+    import json
+
+    found: dict[str, Any] = {}
+    for text in given:
+        name, sign, raw = text.partition("=")
+        if not sign or not name:
+            raise InvalidInput(f"--option {text!r} is no setting: write NAME=VALUE.")
+        try:
+            found[name] = json.loads(raw)
+        except ValueError:
+            found[name] = raw
+    return found
+
+
+def _told(found: Verdict) -> Iterable[RenderableType]:
+    from bowerbird.cli.view import table as columns
+
+    made = columns("kind", "before", "after", "difference", "95 %", "queries", right=("before", "after", "difference", "queries"))
+    for name, one in found.kinds.items():
+        seen = one.difference
+        made.add_row(name, f"{one.a:.4f}", f"{one.b:.4f}", f"{seen.value:+.4f}", f"{seen.low:+.4f} to {seen.high:+.4f}", str(seen.n))
+    if found.kinds:
+        yield made
+    yield found.why

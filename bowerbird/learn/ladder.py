@@ -1,0 +1,102 @@
+"""The ladder, rung by rung, as far as the time goes: train, judge, publish what is better, and say in words what was done and why.
+
+Rungs come cheapest first. A rung that was finished on the same data with the same seed is not done again, so a run that was
+killed goes on. It calls no language model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bowerbird import table
+from bowerbird.components.shelf import Artifact, Shelf
+from bowerbird.errors import BowerbirdError
+from bowerbird.learn.groups import Group
+from bowerbird.learn.publish import MARGIN, Made, data_hash, made, publish
+from bowerbird.learn.trainer import Setting, Trainer
+from bowerbird.ledger import Ledger
+from bowerbird.types import Scope
+
+__all__ = ["LADDER", "Rung", "climb", "trainer_of"]
+
+LADDER: tuple[tuple[str, float], ...] = (
+    ("adapter", 0.15),
+    ("ranker", 0.1),
+    ("gate", 0.1),
+    ("router", 0.1),
+    ("cross_encoder", 0.5),
+    ("encoder", 1.0),
+)
+"""Components, cheapest first, with the share of the time left that each may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What became of one rung, in words. `artifact`: what was trained, None where nothing was; `published`: whether it serves now."""
+
+    component: str
+    said: str
+    artifact: Artifact | None = None
+    published: bool = False
+    seconds: float = 0.0
+
+
+def trainer_of(component: str) -> Trainer:
+    """The trainer of a component; an unknown one raises `UnknownName`."""
+    found: Trainer = table.load("trainers", component)()
+    return found
+
+
+def climb(
+    groups: Sequence[Group],
+    setting: Setting,
+    shelf: Shelf,
+    ledger: Ledger,
+    scope: Scope,
+    *,
+    seconds: float,
+    upto: int = 0,
+    margin: float = MARGIN,
+    rungs: Sequence[str] = (),
+) -> Iterator[Rung]:
+    """One `Rung` after the other, as they are done; `rungs` names those wanted (none = all, but for the encoder, whose publishing
+    re-embeds the bower and is asked for by name)."""
+    ends = time.monotonic() + seconds
+    wanted = rungs or [name for name, _ in LADDER if name != "encoder"]
+    shares: Mapping[str, float] = dict(LADDER)
+    for component in sorted(wanted, key=list(shares).index):
+        left = ends - time.monotonic()
+        if left <= 0:
+            yield Rung(component, "Not begun: the time was over.")
+            continue
+        began = time.monotonic()
+        rung = _rung(component, groups, replace(setting, seconds=left * shares[component]), shelf, ledger, scope, upto, margin)
+        yield replace(rung, seconds=round(time.monotonic() - began, 1))
+
+
+def _rung(
+    component: str, groups: Sequence[Group], setting: Setting, shelf: Shelf, ledger: Ledger, scope: Scope, upto: int, margin: float
+) -> Rung:
+    trainer = trainer_of(component)
+    before = _finished(shelf, component, groups, setting, scope)
+    if before is not None:
+        serving = shelf.serving(component, scope)
+        return Rung(component, f"Done before on the same data: {before.card['verdict']['why']}", before, serving == before)
+    try:
+        done: Made = made(trainer, groups, setting, shelf, scope, upto=upto, margin=margin)
+    except BowerbirdError as error:
+        return Rung(component, str(error))
+    if not done.verdict.publish:
+        return Rung(component, done.verdict.why, done.artifact)
+    publish(shelf, ledger, component, done.artifact.version, scope, done.verdict.why)
+    return Rung(component, f"Published. {done.verdict.why}", done.artifact, True)
+
+
+def _finished(shelf: Shelf, component: str, groups: Sequence[Group], setting: Setting, scope: Scope) -> Artifact | None:
+    """The version that was made from these very groups, for this scope, with this seed and these options."""
+    same: dict[str, Any] = {"data_sha256": data_hash(groups), "seed": setting.seed, "options": dict(setting.options)}
+    found = [a for a in shelf.list(component) if a.scope == scope and all(a.card.get(name) == value for name, value in same.items())]
+    return found[-1] if found else None
