@@ -7,6 +7,7 @@ prices or records. Text that a prompt brings along is never read as a control to
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bowerbird.errors import InvalidInput, LLMError, ModelMissing
+from bowerbird.llms.scoring import branches, packs, scored
 from bowerbird.llms.tokens import whole
 from bowerbird.llms.weights import DEFAULT_MODEL, folder_of
 from bowerbird.need import need
@@ -28,7 +30,6 @@ __all__ = ["LocalLLM"]
 _DTYPES = ("float32", "bfloat16", "float16")
 _ROWS = 16  # prompts answered together at most
 _TOKENS = 4096  # padded prompt tokens that go through the model together, unless a single prompt has more
-_LOGITS = 512  # output positions whose logits exist at a time: 0.5 GB in fp32 for a vocabulary of 262,144
 _ZERO_WIDTH_SPACE = "\u200b"
 
 PLAIN_STOP = ("\n\n", "\nQuestion:")  # where a base model's answer ends, as it never ends by itself
@@ -97,7 +98,7 @@ class LocalLLM:
         rows = [self._row(prompt, max_tokens) for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i].prompt))
         while order:
-            batch = self._take(order, [len(row.prompt) for row in rows], [_LOGITS // _ROWS] * len(rows))
+            batch = self._take(order, [len(row.prompt) for row in rows], _ROWS)
             for _ in self._decode([rows[i] for i in batch], temperature, stop, seed):
                 pass
         return [Completion(row.text, len(row.prompt), len(row.ids), 0.0, row.finish) for row in rows]
@@ -116,9 +117,9 @@ class LocalLLM:
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
         """(sum of ln p, number of tokens) of each output after its prompt. Prompt and output are tokenised apart, so that
-        the number is that of `count` and does not hang on the prompt's end. Logits exist for the output's positions alone.
+        the number is that of `count` and does not hang on the prompt's end. What the pairs of a call have in common at their
+        beginning is computed once, in whatever order they come (`scoring.py`), so give many at a time.
         A pair longer than the window raises `LLMError`; an empty output scores (0.0, 0)."""
-        torch = need("torch", "local")
         rows = []
         for prompt, output in pairs:
             before, after = self._begin() + self._ids(prompt), self._ids(output)
@@ -126,23 +127,15 @@ class LocalLLM:
                 raise LLMError(f"{self.name} has no token that begins a text: give a prompt that is not empty.")
             self._fits(len(before) + len(after))
             rows.append((before, after))
-        scores = [(0.0, len(after)) for _, after in rows]
-        order = sorted((i for i, (_, after) in enumerate(rows) if after), key=lambda i: (len(rows[i][1]), sum(map(len, rows[i]))))
-        with self._busy, torch.inference_mode():
-            while order:
-                batch = self._take(order, [len(before) + len(after) for before, after in rows], [len(after) + 1 for _, after in rows])
-                longest = max(len(rows[i][1]) for i in batch)
-                ids, mask, positions = self._padded([rows[i][0] + rows[i][1] for i in batch])
-                logits = self._part("model")(
-                    input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=longest + 1
-                ).logits
-                for place, i in enumerate(batch):
-                    after = rows[i][1]
-                    taken = logits[place, longest - len(after) : longest].float()
-                    target = torch.tensor(after, device=taken.device)
-                    each = taken.gather(1, target[:, None])[:, 0] - torch.logsumexp(taken, dim=1)
-                    scores[i] = (float(each.double().sum()), len(after))
-        return scores
+        totals = [0.0] * len(rows)
+        if any(after for _, after in rows):
+            model = self._part("model")
+            for pack in packs(rows, together=branches(model)):
+                with self._busy:
+                    found = scored(model, pack)
+                for pair, total in found:
+                    totals[pair] = total
+        return [(total, len(after)) for total, (_, after) in zip(totals, rows, strict=True)]
 
     def hidden_states(self, texts: Sequence[str]) -> list[Vectors]:
         """(tokens, width) float32 of the last layer after its norm, one row a token of `count`."""
@@ -155,7 +148,7 @@ class LocalLLM:
         order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: len(rows[i]))
         with self._busy, torch.inference_mode():
             while order:
-                batch = self._take(order, [len(begin) + len(row) for row in rows], [0] * len(rows))
+                batch = self._take(order, [len(begin) + len(row) for row in rows], len(rows))
                 ids, mask, positions = self._padded([begin + rows[i] for i in batch])
                 last = model.base_model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
                 for place, i in enumerate(batch):
@@ -278,12 +271,12 @@ class LocalLLM:
         ends = [getattr(source, "eos_token_id", None) for source in (model.generation_config, model.config)]
         return {token for end in ends if end is not None for token in (end if isinstance(end, (list, tuple)) else [end])}
 
-    def _take(self, order: list[int], lengths: Sequence[int], logits: Sequence[int]) -> list[int]:
+    def _take(self, order: list[int], lengths: Sequence[int], most: int) -> list[int]:
         """Cut off the front of `order` as many rows as go through the model together."""
-        size, longest, widest = 0, 0, 0
-        for i in order:
-            longest, widest = max(longest, lengths[i]), max(widest, logits[i])
-            if size and ((size + 1) * longest > _TOKENS or (size + 1) * widest > _LOGITS):
+        size, longest = 0, 0
+        for i in order[:most]:
+            longest = max(longest, lengths[i])
+            if size and (size + 1) * longest > _TOKENS:
                 break
             size += 1
         batch, order[:] = order[:size], order[size:]
@@ -307,13 +300,12 @@ class LocalLLM:
         model, tokenizer, ends = self._part("model"), self._part("tokenizer"), self._ends()
         draws = [torch.Generator().manual_seed(seed) for _ in rows]
         ids, mask, positions = self._padded([row.prompt for row in rows])
-        cache: Any = None
+        # transformers called it `past_key_values` before
+        name, cache = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values", None
         while True:
             with self._busy, torch.inference_mode():
-                out = model(
-                    input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-                )
-                cache, logits = out.past_key_values, out.logits[:, -1].float()
+                out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **{name: cache})
+                cache, logits = getattr(out, name), out.logits[:, -1].float()
                 if temperature > 0:
                     chances = torch.softmax(logits / temperature, dim=-1).cpu()
                     chosen = [int(torch.multinomial(chances[i], 1, generator=draw)) for i, draw in enumerate(draws)]

@@ -104,6 +104,19 @@ class LLMSuite:
             assert llm.loglikelihood([pair])[0][0] == pytest.approx(total, rel=1e-3, abs=1e-3)
         assert llm.loglikelihood([(_TEXTS[0], "")]) == [(0.0, 0)]
 
+    def test_loglikelihood_of_pairs_that_share_a_beginning(self, llm: LLM) -> None:
+        """Whatever a model computes once for many pairs, each has the value that it has alone, in whatever order they come."""
+        if not isinstance(llm, LogLikelihood):
+            pytest.skip("does not score outputs")
+        front = ("The bower is blue.", "The bower is blue and the sea is not", "Rivers run to the sea")
+        prompts = [f"{text}\nQuestion: {ask}\nAnswer:" for text in front for ask in ("what?", "what is", "who")]
+        pairs = [(prompt, output) for prompt in prompts for output in (" a b c", " a b d", " a", "", " one two three four")]
+        pairs = [*pairs[::2], *pairs[::-3], (prompts[0] + " a", " b c")]
+        together = llm.loglikelihood(pairs)
+        for pair, (total, tokens) in zip(pairs, together, strict=True):
+            alone, number = llm.loglikelihood([pair])[0]
+            assert (total, tokens) == (pytest.approx(alone, rel=1e-4, abs=1e-3), number)
+
     def test_hidden_states(self, llm: LLM) -> None:
         if not isinstance(llm, HiddenStates):
             pytest.skip("does not show hidden states")

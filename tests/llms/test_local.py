@@ -1,5 +1,7 @@
 import os
+import random
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 from bowerbird.errors import InvalidInput, LLMError, ModelMissing
 from bowerbird.llms import local as module
+from bowerbird.llms import scoring
 from bowerbird.llms.local import LocalLLM, plain
 from bowerbird.llms.weights import at_hand
 from bowerbird.ports import Prompt, capabilities
@@ -110,17 +113,72 @@ def test_greedy_equals_transformers_generate(base):
     assert done.prompt_tokens == ids.shape[1]
 
 
-def test_loglikelihood_equals_full_log_softmax(base, monkeypatch):
-    pairs = [("the river", " runs to the sea"), ("", "blue"), ("the bower is blue and the river runs", " to"), ("a", " b" * 30)]
+def one_by_one(llm, pairs):
+    """The plain way: a forward pass a pair over the whole prompt, log-softmax of all logits."""
     expected = []
     for prompt, output in pairs:
-        before, after = base._begin() + base._ids(prompt), base._ids(output)
+        before, after = llm._begin() + llm._ids(prompt), llm._ids(output)
         with torch.no_grad():
-            logs = torch.log_softmax(base._part("model")(torch.tensor([before + after])).logits[0].float(), -1)
+            logs = torch.log_softmax(llm._part("model")(torch.tensor([before + after])).logits[0].float(), -1)
         expected.append(sum(float(logs[len(before) + n - 1, token]) for n, token in enumerate(after)))
-    assert [total for total, _ in base.loglikelihood(pairs)] == pytest.approx(expected, rel=1e-4)
-    monkeypatch.setattr(module, "_LOGITS", 1)
-    assert [total for total, _ in base.loglikelihood(pairs)] == pytest.approx(expected, rel=1e-4)
+    return expected
+
+
+@pytest.mark.parametrize("tokens", [512, 1])
+def test_loglikelihood_equals_full_log_softmax(base, monkeypatch, tokens):
+    monkeypatch.setattr(scoring, "_TOKENS", tokens)
+    long = "the bower is blue and the river runs to the sea"  # longer than the sliding window
+    pairs = [
+        ("the river", " runs to the sea"),
+        ("", "blue"),
+        (long, " to"),
+        ("a", " b" * 30),
+        (long, " to the sea"),
+        (long + " to", " the"),
+    ]
+    assert [total for total, _ in base.loglikelihood(pairs)] == pytest.approx(one_by_one(base, pairs), rel=1e-4)
+
+
+def test_what_pairs_have_in_common_goes_through_the_model_once(base, monkeypatch):
+    front = "the bower is blue and the river runs to the sea. "
+    pairs = [(f"{front}{ask}", f" {answer}") for ask in ("who", "what", "why") for answer in ("blue", "black", "sea")]
+    seen = []
+    monkeypatch.setattr(module, "scored", lambda model, pack: seen.append(pack) or scoring.scored(model, pack))
+    together = base.loglikelihood(pairs)
+    paths = [tuple(base._begin() + base._ids(prompt) + base._ids(output)[:-1]) for prompt, output in pairs]
+    assert len(seen) == 1
+    assert len(seen[0].tokens) == len({path[:end] for path in paths for end in range(1, len(path) + 1)})
+    assert [total for total, _ in together] == pytest.approx(one_by_one(base, pairs), rel=1e-4)
+    monkeypatch.setattr(module, "branches", lambda model: False)  # a model whose layers are not attention alone
+    assert [total for total, _ in base.loglikelihood(pairs)] == pytest.approx([total for total, _ in together], rel=1e-4)
+    assert len(seen) == 1 + len(pairs)
+    assert all(pack.chain for pack in seen[1:])
+
+
+def test_packs_keep_their_size_and_lose_no_pair():
+    draw = random.Random(3)
+    fronts = [[draw.randrange(50) for _ in range(size)] for size in (3, 30, 300, 700)]
+    pairs = [
+        (front + [draw.randrange(50) for _ in range(draw.randrange(9))], [draw.randrange(50)] * draw.randrange(4)) for front in fronts * 60
+    ]
+    found = list(scoring.packs(pairs))
+    assert sorted(i for pack in found for i, _, _ in pack.rows) == [i for i, (_, output) in enumerate(pairs) if output]
+    assert all(len(pack.tokens) <= max(512, 2 * (max(pack.depths) + 1)) for pack in found)
+    for pack in found:
+        for i, places, output in pack.rows:
+            path, place = [], places[-1]
+            while place >= 0:
+                path.append(pack.tokens[place])
+                place = pack.before[place]
+            assert (path[::-1], output) == (pairs[i][0] + pairs[i][1][:-1], pairs[i][1])
+            assert [pack.depths[place] for place in places] == list(range(len(pairs[i][0]) - 1, len(pairs[i][0]) + len(output) - 1))
+
+
+def test_which_models_take_branches(base):
+    assert scoring.branches(base._part("model"))
+    assert scoring._layers(base._part("model").config) == {"sliding_attention", "full_attention"}
+    assert scoring._layers(SimpleNamespace(sliding_window=4096)) == {"sliding_attention"}
+    assert scoring._layers(SimpleNamespace()) == {"full_attention"}
 
 
 def test_loglikelihood_of_a_sequence_is_the_sum_of_its_parts(base):
@@ -203,5 +261,8 @@ def test_the_default_model_knows_a_capital_and_reads_a_context():
     assert llm.count(["Hello world"]) == [2]
     (paris, _), (london, _) = llm.loglikelihood([("The capital of France is", " Paris"), ("The capital of France is", " London")])
     assert paris > london + 1
+    front = "Ann moved to Lisbon in March 2024.\n\nQuestion: "
+    pairs = [(f"{front}{ask}\nAnswer:", output) for ask in ("Where does Ann live?", "When?") for output in (" Lisbon", " in March 2024")]
+    assert [total for total, _ in llm.loglikelihood(pairs)] == pytest.approx(one_by_one(llm, pairs), abs=1e-3)
     context = "[1] Ann prefers tea without sugar. She moved to Lisbon in March 2024 and works as a nurse.\n\nWhere does Ann live?"
     assert "Lisbon" in llm.complete([Prompt(messages=(Message("user", context),))], max_tokens=12)[0].text
