@@ -20,9 +20,10 @@ from typing import Any, Literal, Self
 from bowerbird.catalog import Catalog, Version
 from bowerbird.components.shelf import Shelf
 from bowerbird.database.database import Database
+from bowerbird.encoders import choose as encoders
 from bowerbird.errors import InvalidInput, NotFound, StoreBusy, UnknownName
 from bowerbird.flow import Chain
-from bowerbird.index import Difference, Index, Progress
+from bowerbird.index import Difference, Index, Kept, Progress
 from bowerbird.ingest.intake import Report, take_in
 from bowerbird.ingest.source import open_source
 from bowerbird.kinds import checked
@@ -61,7 +62,7 @@ def open(
     path: str | Path,
     scope: Scope | str | None = None,
     *,
-    encoder: str | Encoder | None = "auto",
+    encoder: str | Encoder | None = "own",
     llm: str | LLM | None = "auto",
     store: str = "edge",
     create: bool = True,
@@ -70,6 +71,7 @@ def open(
 
     `scope` is what every call is made for unless it says otherwise; without either, calls raise `ScopeMissing`.
     `encoder` and `llm`: a name (see `bowerbird methods`), a part of your own, "auto" for the best one at hand, None for none.
+    The encoder "own" is the one that this bower remembers (from `reembed`, or the command line), "auto" where there is none.
     """
     return Engine(path, scope, encoder=encoder, llm=llm, store=store, create=create)
 
@@ -82,7 +84,7 @@ class Engine:
         path: str | Path,
         scope: Scope | str | None = None,
         *,
-        encoder: str | Encoder | None = "auto",
+        encoder: str | Encoder | None = "own",
         llm: str | LLM | None = "auto",
         store: str = "edge",
         create: bool = True,
@@ -100,6 +102,9 @@ class Engine:
         self.catalog = Catalog(self._database)
         self.ledger = Ledger(self._database)
         self.shelf = Shelf(self._database, self.path / "artifacts")
+        if encoder == "own":
+            encoder = self.catalog.fact("encoder") or "auto"
+        self._encoder_name = encoders.absolute(encoder) if isinstance(encoder, str) else ""  # its name, where it has one
         self._parts = Parts(self.catalog, encoder, llm, self.shelf)
         self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
@@ -369,10 +374,26 @@ class Engine:
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Make the index anew from the catalog with the encoders at hand; how many records it holds."""
-        try:
-            return self.index.rebuild(progress)
-        finally:
-            self._parts.unbind()
+        facts = {"encoder": self._encoder_name} if self._encoder_name else {}
+        return self.index.rebuild(progress, self._parts.replacing(self._parts.encoder), facts)
+
+    def reembed(self, encoder: str | Encoder | None, progress: Progress | None = None) -> int:
+        """Encode every record with another encoder while this one serves, then let that one serve; how many it encoded.
+
+        The vectors of this one are kept (`encoders` lists them), so that going back encodes only what has changed since. Stopped at
+        any moment, the old one serves; the next call goes on. A later `open` takes the encoder by the name given here; one of your own
+        it has to be given.
+        """
+        name = encoders.absolute(encoder) if isinstance(encoder, str) else "none" if encoder is None else ""
+        made = encoders.choose(name) if isinstance(encoder, str) else encoder
+        done = self.index.prepare(made, progress)
+        self.index.switch(made, self._parts.replacing(made), {"encoder": name})
+        self._encoder_name = name
+        return done
+
+    def encoders(self) -> Sequence[Kept]:
+        """The indexes on disk, one an encoder, the serving one first: how far each is, its size. `index.drop(name)` deletes one."""
+        return self.index.kept()
 
     def optimize(self) -> None:
         """Build the index's fast search structures: worth it after a bulk load, about a minute for 100,000 records.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from bowerbird import spec as specs
@@ -73,9 +75,12 @@ class Parts:
                 self._bound[spec] = specs.parse(spec).bind(self._part)
             return self._bound[spec]
 
-    def unbind(self) -> None:
-        """Forget the bound pipelines: the store that they hold is gone."""
+    @contextmanager
+    def replacing(self, encoder: Encoder | None) -> Iterator[None]:
+        """While it lasts nobody binds a pipeline; after it they are bound with `encoder`, and to the index that serves then."""
         with self._lock:
+            yield
+            self.encoder = encoder
             self._bound.clear()
 
     def spec(self, use: Literal["search", "augment", "ask"], depth: int = 0) -> str:

@@ -78,8 +78,8 @@ class Call:
 
         fresh = not (self.bower.expanduser() / "catalog.db").exists()
         made = {} if fresh else self.remembered()
-        encoder, store = self.encoder or made.get("encoder") or "auto", self.store or made.get("store") or "edge"
-        with Engine(self.bower, encoder=part or encoder, llm=model or self._llm(), store=store, create=create) as engine:
+        store = self.store or made.get("store") or "edge"
+        with Engine(self.bower, encoder=part or self.encoder or "own", llm=model or self._llm(), store=store, create=create) as engine:
             if fresh:
                 self.remember(engine)
             engine.scope = Scope.parse(self.scope or made.get("scope") or "local")
@@ -99,7 +99,10 @@ class Call:
 
     def remember(self, engine: Engine) -> None:
         """Keep the options that are given as those of this bower."""
-        for name, value in (("scope", self.scope), ("encoder", self.encoder), ("store", self.store)):
+        from bowerbird.encoders.choose import absolute
+
+        encoder = absolute(self.encoder) if self.encoder else None
+        for name, value in (("scope", self.scope), ("encoder", encoder), ("store", self.store)):
             if value:
                 engine.catalog.set_fact(name, value)
 

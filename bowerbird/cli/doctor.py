@@ -175,8 +175,8 @@ def _scorer() -> _Finding:
 
 
 def _bower(call: Call) -> Iterable[_Finding]:
-    from bowerbird.cli.upkeep import size_of
     from bowerbird.errors import BowerbirdError, StoreBusy
+    from bowerbird.index.places import size_of
 
     path = call.bower.expanduser()
     if not (path / "catalog.db").exists():

@@ -1,18 +1,22 @@
-"""`bowerbird stats`, `verify` and `rebuild`: what there is, whether index and catalog agree, and the index made anew."""
+"""`bowerbird stats`, `verify`, `rebuild` and `reembed`: what there is, whether index and catalog agree, the index made anew, or with
+another encoder."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bowerbird.cli.call import Call, Out
+from bowerbird.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import RenderableType
 
-__all__ = ["rebuild", "size_of", "stats", "verify"]
+__all__ = ["rebuild", "reembed", "stats", "verify"]
 
 _NAMED = 20  # records that differ and are named one by one
 
@@ -25,8 +29,10 @@ def stats(call: Call) -> Out:
       bowerbird stats
       bowerbird stats --scope acme/ann --json
     """
+    from bowerbird.index.places import size_of
+
     with call.engine() as engine:
-        found = engine.stats()
+        found, kept = engine.stats(), engine.encoders()
         scope = str(engine.scope)
     note = found.note or ("Changes wait to be indexed; the next search applies them." if found.waiting else "")
     size = size_of(call.bower.expanduser())
@@ -40,6 +46,17 @@ def stats(call: Call) -> Out:
         "llm": found.llm,
         "waiting": found.waiting,
         "bytes": size,
+        "indexes": [
+            {
+                "name": one.name,
+                "encoder": one.encoder,
+                "serving": one.serving,
+                "ready": one.ready,
+                "waiting": one.waiting,
+                "bytes": one.bytes,
+            }
+            for one in kept
+        ],
         "note": note,
     }
 
@@ -66,6 +83,12 @@ def stats(call: Call) -> Out:
             listed = table("source", "files or tables", right=("files or tables",))
             for name, count in found.sources.items():
                 listed.add_row(clean(name), f"{count:,}")
+            yield listed
+        if len(kept) > 1:
+            listed = table("index", "", "changes waiting", "MB", right=("changes waiting", "MB"))
+            for one in kept:
+                stands = "serves" if one.serving else "kept" if one.ready else "unfinished"
+                listed.add_row(clean(one.name), stands, f"{one.waiting:,}", f"{one.bytes / 1e6:,.1f}")
             yield listed
         if note:
             yield note
@@ -148,6 +171,39 @@ def rebuild(call: Call) -> Out:
     return Out(data, lambda: [f"The index holds {count:,} records, {f'encoded by {dense}' if dense else 'for BM25 alone'}."])
 
 
-def size_of(folder: Path) -> int:
-    """Bytes on disk of all files in `folder`; what a file has reserved and not written (an index does) takes no room."""
-    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+def reembed(
+    call: Call,
+    encoder: Annotated[str | None, typer.Argument(help="Its name, with a model after a colon: openvino:FOLDER, auto, none.")] = None,
+    drop: Annotated[str | None, typer.Option("--drop", help="Delete the kept index of this name; see bowerbird stats.")] = None,
+) -> Out:
+    """Change the encoder; the vectors of the old one are kept, so that going back takes a moment.
+
+    Stopped half-way, the old one serves, and the same command goes on. The new one becomes that of this bower.
+
+    \b
+    Examples:
+      bowerbird reembed openvino:models/mine
+      bowerbird reembed auto
+      bowerbird reembed --drop all-MiniLM-L6-v2@53aa5117-0a1b2c3d
+    """
+    if (encoder is None) == (drop is None):
+        raise InvalidInput("Give either an encoder or --drop NAME. The names of kept indexes: bowerbird stats")
+    with call.engine() as engine:
+        if drop is not None:
+            engine.index.drop(drop)
+            return Out({"dropped": drop}, lambda: [f"{drop} is deleted."])
+        before = call.remembered().get("encoder") or "auto"
+        started = time.perf_counter()
+        with call.progress(f"encoding {call.bower}") as heard:
+            count = engine.reembed(encoder, heard)
+        seconds = time.perf_counter() - started
+        dense, kept = engine.index.dense, [one.name for one in engine.encoders() if not one.serving]
+    data = {"encoded": count, "seconds": round(seconds, 3), "encoder": dense, "before": before, "kept": kept}
+
+    def shown() -> Iterable[RenderableType]:
+        yield f"Searches use {dense or 'words alone'} now: {count:,} records were encoded in {seconds:,.1f} s."
+        if kept:
+            yield f"The old vectors are kept. Back to them: bowerbird reembed {before}"
+            yield f"Without them: {'; '.join(f'bowerbird reembed --drop {name}' for name in kept)}"
+
+    return Out(data, shown)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bowerbird.errors import InvalidInput
 from bowerbird.need import have
 from bowerbird.ports import Encoder
 from bowerbird.table import load
 
-__all__ = ["choose"]
+__all__ = ["absolute", "choose"]
 
 
 def choose(name: str | None = "auto") -> Encoder | None:
@@ -36,3 +38,10 @@ def choose(name: str | None = "auto") -> Encoder | None:
         raise InvalidInput(f"{part!r} makes no dense vectors. Name one that does: 'openvino', 'sentence_transformers' or 'auto'.")
     encoder: Encoder = made(model) if model else made()
     return encoder
+
+
+def absolute(name: str) -> str:
+    """`name` as it can be remembered: a model that is a folder is named by its whole path."""
+    part, _, model = name.partition(":")
+    folder = Path(model).expanduser()
+    return f"{part}:{folder.resolve()}" if model and folder.is_dir() else name

@@ -117,6 +117,7 @@ def test_every_command_gives_one_json_object(bower: str, made: Path) -> None:
         "history": data("history", *at, "diet-1"),
         "verify": data("verify", *at),
         "rebuild": data("rebuild", *at),
+        "reembed": data("reembed", *at, "none"),
         "stats": data("stats", *at),
         "methods": data("methods"),
         "doctor": data("doctor", *at),
