@@ -7,6 +7,7 @@ compared case by case (`item`); a few are a property of the whole set, such as A
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from bisect import bisect_left, bisect_right
@@ -112,11 +113,16 @@ class Measure:
                 f"{self.name} is a property of the whole set, not a mean over cases: ask for its value and resample the cases."
             )
         _paired(self.name, cases, results)
-        values = [float(self.item(case, result, pool or Pool())) for case, result in zip(cases, results, strict=True)]
-        for case, value in zip(cases, values, strict=True):
-            if math.isnan(value):
-                raise InvalidInput(f"{self.name} of case {case.id!r} is not a number.")
-        return values
+        return [self.of_case(case, result, pool or Pool()) for case, result in zip(cases, results, strict=True)]
+
+    def of_case(self, case: Case, result: Result, pool: Pool) -> float:
+        """The value of one case. Raises `InvalidInput` where there is none, never a NaN."""
+        if self.item is None:
+            raise InvalidInput(f"{self.name} is a property of the whole set, not a mean over cases: no case has a value of it.")
+        value = float(self.item(case, result, pool))
+        if math.isnan(value):
+            raise InvalidInput(f"{self.name} of case {case.id!r} is not a number.")
+        return value
 
     def value(self, cases: Sequence[Case], results: Sequence[Result], pool: Pool | None = None) -> float:
         """The mean over the cases, or the value of the set. Raises `InvalidInput` for an empty set, never gives a NaN."""
@@ -137,6 +143,7 @@ class Measure:
         return self.whole(cases, results, pool or Pool())
 
 
+@functools.cache  # a run asks for the same few once a case
 def get(name: str) -> Measure:
     """The measure of that name. Raises `UnknownName` with the nearest, `InvalidInput` for an argument it does not take."""
     base, _, argument = name.partition("@")

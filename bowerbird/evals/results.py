@@ -77,6 +77,7 @@ class Item:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.dumps` would make an encoder a line
 _FIELDS = tuple(one.name for one in fields(Item))
 
 
@@ -195,7 +196,7 @@ class ItemLog:
                 if not math.isfinite(value):
                     raise InvalidInput(f"{name} of case {item.id!r} is {value}: that is no result. Leave the measure out of the item.")
         rows = ({name: getattr(item, name) for name in _FIELDS} for item in items)
-        self._file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+        self._file.writelines(_LINE(row) + "\n" for row in rows)
         self._file.flush()
         self.done.extend(items)
         if time.monotonic() - self._synced > _SYNC_EVERY:

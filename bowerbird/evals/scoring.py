@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.compare import interval, interval_of_set
+from bowerbird.evals.compare import LEAST, interval, interval_of_set, intervals
 from bowerbird.evals.measure import Measure, Pool, Result, get
 from bowerbird.evals.metrics import TABLE
 from bowerbird.evals.results import Estimate, Item
@@ -37,7 +37,7 @@ def of_case(names: Sequence[str], case: Case, result: Result, pool: Pool | None)
     for name in names:
         measure = get(name)
         if measure.item is not None and _says(name, case, result):
-            found[name] = measure.items([case], [result], pool)[0]
+            found[name] = measure.of_case(case, result, pool or Pool())
     return found
 
 
@@ -78,19 +78,18 @@ def estimates(
     """
     found: dict[str, Estimate] = {}
     missing: list[str] = []
+    means = {name: {item.id: item.measures[name] for item in items if name in item.measures} for name in names if get(name).whole is None}
+    told = intervals({name: values for name, values in means.items() if len(values) >= LEAST}, seed, _RESAMPLES)
     for name in names:
-        measure = get(name)
         try:
-            found[name] = _mean(measure, items, seed) if measure.whole is None else _whole(measure, cases, items, pool, seed)
+            if get(name).whole is not None:
+                found[name] = _whole(get(name), cases, items, pool, seed)
+            else:
+                one = told[name] if name in told else interval(means[name], seed, _RESAMPLES)  # which says why there is none
+                found[name] = Estimate(one.value, one.low, one.high, one.n)
         except InvalidInput as error:
             missing.append(f"{name}: {error}")
     return found, missing
-
-
-def _mean(measure: Measure, items: Sequence[Item], seed: int) -> Estimate:
-    values = {item.id: item.measures[measure.name] for item in items if measure.name in item.measures}
-    found = interval(values, seed, _RESAMPLES)
-    return Estimate(found.value, found.low, found.high, found.n)
 
 
 def _whole(measure: Measure, cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int) -> Estimate:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.compare import compare, compare_many, compare_sets, holm, interval, interval_of_set, needed, slices
+from bowerbird.evals.compare import compare, compare_many, compare_sets, holm, interval, interval_of_set, intervals, needed, slices
 
 
 def named(values: list[float] | np.ndarray) -> dict[str, float]:
@@ -179,3 +179,15 @@ def test_what_is_refused() -> None:
     other = {("z" if item == "q00000" else item): value for item, value in good.items()}
     with pytest.raises(InvalidInput, match="1 are in A alone and 1 in B alone \\('q00000', 'z'\\)"):
         compare(good, other)
+
+
+def test_intervals_together_are_those_one_by_one() -> None:
+    rng = np.random.default_rng(5)
+    a, b = ({f"i{place}": float(value) for place, value in enumerate(rng.random(40))} for _ in range(2))
+    short = {name: value for name, value in a.items() if name != "i7"}
+    together = intervals({"a": a, "b": b, "short": short}, seed=3, resamples=500)
+    assert list(together) == ["a", "b", "short"]
+    for name, scores in (("a", a), ("b", b), ("short", short)):
+        assert together[name] == pytest.approx(interval(scores, seed=3, resamples=500))
+    with pytest.raises(InvalidInput, match="no scored item"):
+        intervals({"a": a, "none": {}})

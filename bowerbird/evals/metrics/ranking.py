@@ -26,7 +26,8 @@ def _grades(case: Case, result: Result) -> tuple[list[float], list[float]]:
     if len(set(result.keys)) != len(result.keys):
         twice = next(key for place, key in enumerate(result.keys) if key in result.keys[:place])
         raise InvalidInput(f"The ranking of case {case.id!r} holds {twice!r} twice: it would be counted twice.")
-    return [max(0.0, case.gold.get(key, 0.0)) for key in result.keys], wanted
+    got = [case.gold.get(key, 0.0) for key in result.keys]
+    return [max(0.0, grade) for grade in got] if min(got, default=0.0) < 0 else got, wanted
 
 
 def _made(base: str, argument: str, about: str, formula: _Formula, optional: bool = False) -> Measure:
