@@ -267,7 +267,8 @@ class LogLikelihood(Protocol):
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
         """For each (prompt text, output): (sum of the natural log-probabilities of the output's tokens given the prompt,
-        number of those tokens); log-softmax in fp32."""
+        number of those tokens); log-softmax in fp32. Each value is the pair's own, but pairs of one call that begin alike may
+        share the work: give many at a time."""
         ...
 
 

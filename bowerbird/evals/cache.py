@@ -19,7 +19,7 @@ from bowerbird.ports import LLM, Completion, LogLikelihood, Prompt
 
 __all__ = ["Cached", "CachedScoring", "CallCache", "ModelFailed", "cached"]
 
-_TOGETHER = 32  # calls whose answers are kept together: what the death of a model can cost
+_TOGETHER = 32  # calls whose answers are kept together, unless told otherwise: what the death of a model can cost
 
 
 class ModelFailed(BowerbirdError):
@@ -63,11 +63,12 @@ class CallCache:
 class Cached:
     """`llm`, asked only what it was not asked before. A failure of its is a `ModelFailed`, which no stage takes for an answer.
 
-    `watch` times the model; `asked` and `kept` count the calls that went to it and that did not need to.
+    `watch` times the model; `together`: calls that reach it at once, which a model that shares work among them likes to be many;
+    `asked` and `kept` count the calls that went to it and that did not need to.
     """
 
-    def __init__(self, llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None) -> None:
-        self._llm, self._calls, self._watch = llm, calls, watch or nullcontext()
+    def __init__(self, llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None, *, together: int = _TOGETHER) -> None:
+        self._llm, self._calls, self._watch, self._together = llm, calls, watch or nullcontext(), together
         self.asked = self.kept = 0
 
     @property
@@ -109,8 +110,8 @@ class Cached:
         known = self._calls.get(keys)
         self.kept += sum(key in known for key in keys)
         fresh = list({key: place for place, key in enumerate(keys) if key not in known}.values())
-        for start in range(0, len(fresh), _TOGETHER):
-            places = fresh[start : start + _TOGETHER]
+        for start in range(0, len(fresh), self._together):
+            places = fresh[start : start + self._together]
             try:
                 with self._watch:
                     values = ask(places)
@@ -138,9 +139,9 @@ class CachedScoring(Cached):
         return [(float(total), int(tokens)) for total, tokens in self._answers(keys, ask)]
 
 
-def cached(llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None) -> Cached:
+def cached(llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None, *, together: int = _TOGETHER) -> Cached:
     """`llm` behind the cache, with the powers that it has (of those that can be kept: completing and scoring)."""
-    return (CachedScoring if isinstance(llm, LogLikelihood) else Cached)(llm, calls, watch)
+    return (CachedScoring if isinstance(llm, LogLikelihood) else Cached)(llm, calls, watch, together=together)
 
 
 def _key(parts: list[Any]) -> bytes:
