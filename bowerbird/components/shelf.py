@@ -8,6 +8,7 @@ tenant's outcomes never serves another. Going back is naming an earlier version,
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import threading
@@ -27,6 +28,8 @@ from bowerbird.errors import InvalidInput, NotFound
 from bowerbird.types import Scope
 
 __all__ = ["Artifact", "Component", "Shelf"]
+
+_LOOK = 1.0  # seconds after which what serves is looked up anew: another process may have published
 
 
 class Component(Protocol):
@@ -59,7 +62,8 @@ class Shelf:
     def __init__(self, database: Database, folder: Path) -> None:
         self._db, self._folder = database, folder
         self._lock = threading.Lock()
-        self._serving: dict[tuple[str, Scope], Artifact] | None = None
+        self._serving: dict[tuple[str, Scope], Artifact] = {}
+        self._looked = -math.inf
         self._loaded: dict[str, Any] = {}
 
     # --- keeping ------------------------------------------------------------------------------------------------------
@@ -123,14 +127,17 @@ class Shelf:
             connection.execute(update(artifacts).where(*mine).values(published=None))
             if chosen is not None:
                 connection.execute(update(artifacts).where(*mine, artifacts.c.version == version).values(published=time.time()))
-        self.refresh()
+        with self._lock:
+            self._looked = -math.inf
         return self.get(component, version) if version else None
 
     def serving(self, component: str, scope: Scope) -> Artifact | None:
-        """The version that serves callers of `scope`: the narrowest owner's that contains it."""
+        """The version that serves callers of `scope`: the narrowest owner's that contains it. What another process publishes is
+        seen within a second."""
         with self._lock:
-            if self._serving is None:
+            if time.monotonic() - self._looked > _LOOK:
                 self._serving = {(a.component, a.scope): a for a in self.list() if a.published is not None}
+                self._looked = time.monotonic()
             known = self._serving
         return next((known[component, owner] for owner in reversed(scope.visible()) if (component, owner) in known), None)
 
@@ -146,11 +153,6 @@ class Shelf:
                 made: Callable[[Path], Any] = table.load("components", artifact.component).load
                 self._loaded[artifact.name] = made(artifact.path)
             return self._loaded[artifact.name]
-
-    def refresh(self) -> None:
-        """Look again at what serves: another process may have published."""
-        with self._lock:
-            self._serving = None
 
 
 def _owner(scope: Scope) -> dict[str, str]:

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
-from bowerbird import Engine, table
+from bowerbird import Engine
 from bowerbird.errors import InvalidInput, NotFound
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.publish import made, publish, sides, verdict
-from bowerbird.learn.trainer import Fit, Scores, Setting, TooLittle, Trainer, gain_at
+from bowerbird.learn.trainer import Setting, TooLittle, Trainer, gain_at
 from bowerbird.types import Scope
 
 ANN = Scope("acme", "ann")
-
-
-class Shift:
-    """A component that is one number."""
-
-    def __init__(self, by: float) -> None:
-        self.by = by
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "shift.json").write_text(json.dumps(self.by))
-
-    @classmethod
-    def load(cls, folder: Path) -> Shift:
-        return cls(json.loads((folder / "shift.json").read_text()))
-
-
-class ShiftTrainer(Trainer):
-    """Learns the mean label; a query's score is 0.5, a little noise, and the shift."""
-
-    component: ClassVar[str] = "adapter"
-
-    def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
-        labels = [candidate.label for group in train for candidate in group.candidates]
-        return Fit(Shift(sum(labels) / len(labels)), ({"step": 1.0, "loss": 0.1},))
-
-    def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
-        found: dict[str, dict[str, float]] = {}
-        for group in groups:
-            noise = random.Random(group.id + str(component is not None)).gauss(0, 0.1)
-            found.setdefault(group.kind, {})[group.id] = 0.5 + noise + (component.by if component else 0.0)
-        return found
-
-
-@pytest.fixture(autouse=True)
-def shelved(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = table.load
-
-    def load(group: str, name: str) -> Any:
-        return Shift if (group, name) == ("components", "adapter") else whole(group, name)
-
-    monkeypatch.setattr(table, "load", load)
 
 
 def groups(label: float, n: int = 300) -> list[Group]:
@@ -70,8 +25,8 @@ def setting(bird: Engine) -> Setting:
     return Setting(bird, None)
 
 
-def test_better_is_published_and_says_so(bird: Engine) -> None:
-    done = made(ShiftTrainer(), groups(0.2), setting(bird), bird.shelf, ANN, upto=7)
+def test_better_is_published_and_says_so(bird: Engine, shift_trainer: type[Trainer]) -> None:
+    done = made(shift_trainer(), groups(0.2), setting(bird), bird.shelf, ANN, upto=7)
     assert done.verdict.publish, done.verdict.why
     assert bird.shelf.serving("adapter", ANN) is None, "keeping is not publishing"
     publish(bird.shelf, bird.ledger, "adapter", done.artifact.version, ANN, done.verdict.why)
@@ -80,12 +35,12 @@ def test_better_is_published_and_says_so(bird: Engine) -> None:
     assert (card["parent"], card["ledger_upto"], card["seed"]) == (None, 7, 0)
     assert card["after"]["tool"]["value"] > card["before"]["tool"]["value"]
     assert [event.body["component"] for event in bird.ledger.events(ANN, type="published")] == ["adapter"]
-    second = made(ShiftTrainer(), groups(0.4), setting(bird), bird.shelf, ANN)
+    second = made(shift_trainer(), groups(0.4), setting(bird), bird.shelf, ANN)
     assert second.artifact.card["parent"] == "adapter@1"
     assert second.verdict.publish
 
 
-def test_worse_and_undecided_are_not(bird: Engine) -> None:
+def test_worse_and_undecided_are_not(bird: Engine, shift_trainer: type[Trainer]) -> None:
     worse = verdict({"tool": _flat(0.5)}, {"tool": _flat(0.4)})
     assert not worse.publish
     assert "tool loses 0.1" in worse.why
@@ -113,19 +68,19 @@ def test_each_kind_counts_the_same() -> None:
     assert found.mean.difference.value == pytest.approx(0.1)
 
 
-def test_too_little_is_said_before_any_work(bird: Engine) -> None:
+def test_too_little_is_said_before_any_work(bird: Engine, shift_trainer: type[Trainer]) -> None:
     with pytest.raises(TooLittle, match="at least 30 training queries"):
-        made(ShiftTrainer(), groups(0.2, 20), setting(bird), bird.shelf, ANN)
+        made(shift_trainer(), groups(0.2, 20), setting(bird), bird.shelf, ANN)
     with pytest.raises(TooLittle, match="0"):
-        made(ShiftTrainer(), [], setting(bird), bird.shelf, ANN)
+        made(shift_trainer(), [], setting(bird), bird.shelf, ANN)
     assert "too few" in verdict({"tool": _flat(0.1, 5)}, {"tool": _flat(0.9, 5)}).why
     assert "no finite" in verdict({"tool": _flat(0.1)}, {"tool": _flat(float("nan"))}).why
     assert bird.shelf.list() == []
 
 
-def test_back_and_none(bird: Engine) -> None:
+def test_back_and_none(bird: Engine, shift_trainer: type[Trainer]) -> None:
     for label in (0.2, 0.4):
-        version = made(ShiftTrainer(), groups(label), setting(bird), bird.shelf, ANN).artifact.version
+        version = made(shift_trainer(), groups(label), setting(bird), bird.shelf, ANN).artifact.version
         publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
     assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.4)
     publish(bird.shelf, bird.ledger, "adapter", 1, ANN, "back")
@@ -136,8 +91,8 @@ def test_back_and_none(bird: Engine) -> None:
         publish(bird.shelf, bird.ledger, "adapter", 9, ANN, "?")
 
 
-def test_what_was_learnt_in_one_scope_serves_no_other(bird: Engine) -> None:
-    version = made(ShiftTrainer(), groups(0.2), setting(bird), bird.shelf, ANN).artifact.version
+def test_what_was_learnt_in_one_scope_serves_no_other(bird: Engine, shift_trainer: type[Trainer]) -> None:
+    version = made(shift_trainer(), groups(0.2), setting(bird), bird.shelf, ANN).artifact.version
     with pytest.raises(InvalidInput, match="acme/ann"):
         publish(bird.shelf, bird.ledger, "adapter", version, Scope("acme", "bob"), "?")
     publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
