@@ -27,8 +27,8 @@ __all__ = [
     "compare_sets",
     "holm",
     "interval",
-    "intervals",
     "interval_of_set",
+    "intervals",
     "needed",
     "slices",
 ]

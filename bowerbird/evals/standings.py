@@ -30,6 +30,7 @@ from bowerbird.types import replace
 __all__ = ["standings", "write"]
 
 Json = dict[str, Any]
+_MAIN = {"answer": "F1"}  # where a task has it: exact match says little of a small model that writes a word too many
 _CURVES = ("locomo",)  # tasks whose ranking is read against token budgets too
 
 
@@ -88,7 +89,7 @@ def _pairs(row: Row, run: Run) -> dict[str, Comparison]:
     paired = _paired(run)
     if paired is None or lacking(run):
         return {}
-    found = beside(row.folder, row.folder)
+    found = beside(row.folder, row.folder, paired)
     best, spec = best_plain(run, paired), _ours(run)
     keys = {"best": (best or "", spec or ""), "none": ("none", spec or "")}
     return {name: found.pairs[key] for name, key in keys.items() if key in found.pairs}
@@ -98,15 +99,19 @@ def _ours(run: Run) -> str | None:
     return next((name for name in run.systems if name not in BASELINES), None)
 
 
+def _names(run: Run) -> list[str]:
+    """The measures that have values, the one of the table first."""
+    named = [name for name in run.settings["measures"] if any(name in values for values in run.measures.values())]
+    return sorted(named, key=lambda name: name != _MAIN.get(run.protocol))  # sorted keeps the order of equals
+
+
 def _paired(run: Run) -> str | None:
     """The measure that cases are compared by: the first that is a mean over them."""
-    named = [name for name in run.settings["measures"] if any(name in values for values in run.measures.values())]
-    return next((name for name in named if get(name).whole is None), None)
+    return next((name for name in _names(run) if get(name).whole is None), None)
 
 
 def _row(row: Row, run: Run, pairs: Mapping[str, Comparison]) -> Json:
-    names = [name for name in run.settings["measures"] if any(name in values for values in run.measures.values())]
-    ours, paired, lacks = _ours(run), _paired(run), lacking(run)
+    names, ours, paired, lacks = _names(run), _ours(run), _paired(run), lacking(run)
     main = names[0] if names else ""
     cells = {name: asdict(run.measures[name][main]) for name in run.systems if main in run.measures.get(name, {}) and not lacks}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 from itertools import product
 
 import numpy as np
@@ -188,6 +189,6 @@ def test_intervals_together_are_those_one_by_one() -> None:
     together = intervals({"a": a, "b": b, "short": short}, seed=3, resamples=500)
     assert list(together) == ["a", "b", "short"]
     for name, scores in (("a", a), ("b", b), ("short", short)):
-        assert together[name] == pytest.approx(interval(scores, seed=3, resamples=500))
+        assert astuple(together[name]) == pytest.approx(astuple(interval(scores, seed=3, resamples=500)))
     with pytest.raises(InvalidInput, match="no scored item"):
         intervals({"a": a, "none": {}})

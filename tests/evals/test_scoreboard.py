@@ -161,7 +161,7 @@ def test_the_page_has_every_baseline_and_what_compare_says(made: Any, tmp_path: 
     assert [(row["task"], row["protocol"]) for row in held["rows"]] == [("mini", "rank"), ("other", "rank"), ("mini", "answer")]
     for row in held["rows"]:
         assert {"none", "random", "bm25", "dense", "oracle", "ours"} <= set(row["cells"])
-        found = beside(Path(row["folder"]), Path(row["folder"]))
+        found = beside(Path(row["folder"]), Path(row["folder"]), row["paired"])
         for name, against in (("best", row["best"]), ("none", "none")):
             pair, verdict = found.pairs[against, row["ours"]], row["verdicts"][name]
             assert (pair.p, pair.difference.value, pair.difference.low) == (verdict["p"], verdict["difference"], verdict["low"])

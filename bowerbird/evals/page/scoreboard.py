@@ -146,7 +146,10 @@ def _runs(rows: Sequence[Json]) -> list[str]:
     ]
     notes = [f"- {markdown(row['task'])}, {row['protocol']}: {markdown(said)}" for row in rows for said in (*row["open"], *row["left_out"])]
     said = ["", "Baselines and measures that do not apply, and what the tasks leave out:", "", *dict.fromkeys(notes)] if notes else []
-    again = "`bowerbird eval compare FOLDER` gives a row's differences and p again, `bowerbird eval rerun FOLDER` its numbers."
+    again = (
+        "`bowerbird eval compare FOLDER` (with `--measure` where the row is not by the first) gives a row's differences and p again, "
+        "before the correction over the table; `bowerbird eval rerun FOLDER` its numbers."
+    )
     return ["", "## Runs", "", again, "", *_table(heads, listed), *said]
 
 
