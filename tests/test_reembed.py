@@ -133,7 +133,7 @@ def test_dropping(tmp_path: Path) -> None:
 def test_rebuild_leaves_one_index(tmp_path: Path) -> None:
     with opened(tmp_path, HashEncoder()) as bird:
         bird.add(rows(0, 20))
-        for _ in range(3):
+        for _ in range(2):
             assert bird.rebuild() == 20
             assert len(bird.encoders()) == 1
             assert bird.verify()[0].clean
@@ -298,6 +298,20 @@ MOMENTS = {  # what is called, for the how manieth time, and whether it ends bef
     "(Catalog, 'set_facts', 0, False)": 64,
     "(Catalog, 'set_facts', 0, True)": 32,
 }
+
+
+def test_a_stopped_rebuild_leaves_the_old_index_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path, HashEncoder()) as bird:
+        bird.add(rows(0, 20))
+        name = bird.encoders()[0].name
+        with monkeypatch.context() as patch:
+            patch.setattr(bird.catalog, "set_facts", lambda facts: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                bird.rebuild()
+        assert [(kept.name, kept.serving) for kept in bird.encoders()] == [(name, True), (f"{name}-again", False)]
+        assert dense(bird, "passage number 7 about topic 0")[0] == "p7"
+        bird.reembed(HashEncoder(32))
+        assert [kept.encoder for kept in bird.encoders()] == ["hash-32", "hash-64"]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -11,32 +11,21 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from bowerbird.catalog import Catalog
 from bowerbird.errors import InvalidInput, StoreError, UnknownName
 from bowerbird.index.follower import DUE, Difference, Follower, Progress
-from bowerbird.index.places import Place, name_of, places, size_of, sweep, twin
+from bowerbird.index.places import Kept, Place, kept, name_of, places, sweep, twin
 from bowerbird.ports import Encoder, SparseEncoder, Store
 from bowerbird.stores.choose import OpenStore
 
-__all__ = ["Index", "Kept"]
+__all__ = ["Index"]
+
+_Hold = AbstractContextManager[object] | None
 
 _FACT = "index"  # name of the serving index, in the catalog
 _WAITED_FOR = 100_000  # changes that are kept for an index which does not serve; one further behind is compared record by record
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An index on disk. `encoder` None = words alone; `ready`: every record was put in once; `waiting`: changes since; `bytes` on disk."""
-
-    name: str
-    encoder: str | None
-    serving: bool
-    ready: bool
-    waiting: int
-    bytes: int
 
 
 class Index:
@@ -93,12 +82,7 @@ class Index:
 
     def kept(self) -> list[Kept]:
         """Every index on disk, the serving one first."""
-        newest, found = self._catalog.newest_change(), []
-        for place in places(self._folder):
-            state = place.read()
-            serves = place.name == self._serving.place.name
-            found.append(Kept(place.name, state.dense, serves, state.filled, newest - state.seq, size_of(place.store)))
-        return sorted(found, key=lambda kept: (not kept.serving, kept.name))
+        return kept(self._folder, self._serving.place.name, self._catalog.newest_change())
 
     # --- keeping in step ----------------------------------------------------------------------------------------------
 
@@ -163,12 +147,10 @@ class Index:
             place = self._place(encoder)
             if place.name == self._serving.place.name:
                 return self.sync(progress=progress)
-            sweep(self._folder, self._serving.place.name)
+            sweep(self._folder, {self._serving.place.name, *(gone.place.name for gone in self._dropped)})
             return self._level(self._follower(place, encoder), progress)
 
-    def switch(
-        self, encoder: Encoder | None, hold: AbstractContextManager[object] | None = None, facts: Mapping[str, str] | None = None
-    ) -> None:
+    def switch(self, encoder: Encoder | None, hold: _Hold = None, facts: Mapping[str, str] | None = None) -> None:
         """Let the index of `encoder` serve, which `prepare` has made; the one before is kept as it is.
 
         What changed since is applied first. Then one transaction of the catalog says which serves, and keeps `facts` with it; `hold`
@@ -184,12 +166,7 @@ class Index:
             follower.encoder = encoder
             self._serve(follower, hold, facts)
 
-    def rebuild(
-        self,
-        progress: Progress | None = None,
-        hold: AbstractContextManager[object] | None = None,
-        facts: Mapping[str, str] | None = None,
-    ) -> int:
+    def rebuild(self, progress: Progress | None = None, hold: _Hold = None, facts: Mapping[str, str] | None = None) -> int:
         """Make the serving index anew with the encoders at hand, beside the old one, and delete that; how many records it holds."""
         with self._changing:
             self._claim()
@@ -210,7 +187,7 @@ class Index:
         One that has served since this was opened leaves the disk a little later: searches may be under way on it.
         """
         with self._changing:
-            self._erase()
+            self._claim()
             known = [place.name for place in places(self._folder)]
             if name not in known:
                 raise UnknownName("index", name, known)
@@ -232,7 +209,7 @@ class Index:
         self._prune()
         return done
 
-    def _serve(self, follower: Follower, hold: AbstractContextManager[object] | None, facts: Mapping[str, str] | None) -> None:
+    def _serve(self, follower: Follower, hold: _Hold, facts: Mapping[str, str] | None) -> None:
         old = self._serving
         follower.sync()
         with old.turn, follower.turn:  # no change is applied to the old one alone
@@ -253,6 +230,9 @@ class Index:
         self._erase()
         with contextlib.suppress(StoreError):
             _ = self.store
+        other = twin(self._serving.place.name)
+        if Place.of(self._folder, other).state.exists():  # a rebuild was stopped half-way, or before it had deleted the old one
+            self._remove(other)
 
     def _prune(self) -> None:
         """Let the catalog forget the changes that no index needs."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bowerbird.errors import StoreError
 
-__all__ = ["Place", "State", "name_of", "places", "size_of", "sweep", "twin"]
+__all__ = ["Kept", "Place", "State", "kept", "name_of", "places", "size_of", "sweep", "twin"]
 
 _TWIN = "-again"
 
@@ -78,6 +78,27 @@ class Place:
         shutil.rmtree(self.store, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An index on disk. `encoder` None = words alone; `ready`: every record was put in once; `waiting`: changes since; `bytes` on disk."""
+
+    name: str
+    encoder: str | None
+    serving: bool
+    ready: bool
+    waiting: int
+    bytes: int
+
+
+def kept(bower: Path, serving: str, newest: int) -> list[Kept]:
+    """Every index of the bower, the one called `serving` first; `newest` is the number of the last change."""
+    found = []
+    for place in places(bower):
+        state = place.read()
+        found.append(Kept(place.name, state.dense, place.name == serving, state.filled, newest - state.seq, size_of(place.store)))
+    return sorted(found, key=lambda one: (not one.serving, one.name))
+
+
 def name_of(dense: str | None, sparse: str) -> str:
     """A file name that says which encoders made the index, and is theirs alone."""
     own = hashlib.blake2b(f"{dense}\n{sparse}".encode(), digest_size=4).hexdigest()
@@ -94,9 +115,9 @@ def places(bower: Path) -> list[Place]:
     return [Place.of(bower, path.stem) for path in sorted((bower / "indexes").glob("*.json"))]
 
 
-def sweep(bower: Path, serving: str) -> None:
-    """Delete the stores whose state is gone, but for the one that serves: what was removed, and stopped half-way."""
-    known = {serving, *(place.name for place in places(bower))}
+def sweep(bower: Path, in_use: set[str]) -> None:
+    """Delete the stores whose state is gone, but for those in use: what was removed, and stopped half-way."""
+    known = in_use | {place.name for place in places(bower)}
     for path in (bower / "indexes").glob("*/"):
         if path.name not in known:
             shutil.rmtree(path, ignore_errors=True)
