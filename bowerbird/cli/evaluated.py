@@ -48,6 +48,7 @@ def as_json(folder: Path, found: Run, spec: str) -> dict[str, Any]:
         "run_dir": str(folder),
         "complete": found.complete,
         "open": list(found.open),
+        "predicted": {name: {key: asdict(value) for key, value in rows.items()} for name, rows in found.predicted.items()},
         "left_out": list(found.dropped),
         "seconds": found.seconds,
         "overhead_seconds": found.overhead_seconds,
@@ -76,7 +77,7 @@ def as_table(folder: Path, found: Run) -> Iterable[RenderableType]:
     yield made
     if narrow:
         yield Text("The intervals are in run.json and in: bowerbird eval report", style="dim")
-    for note in (*found.open, *found.dropped):
+    for note in (*found.open, *(f"Predicted, not measured: {line}" for line in found.guesses), *found.dropped):
         yield Text(note, style="dim")
     yield Text(str(folder), style="dim")
 

@@ -17,11 +17,10 @@ from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.evals import measure as measures
 from bowerbird.evals.compare import LEAST, Comparison, compare, compare_many, holm, slices
 from bowerbird.evals.page.text import clean, cut
-from bowerbird.evals.results import BASELINES, Item, Run, item_file, read_items
+from bowerbird.evals.results import BASELINES, CEILINGS, Item, Run, item_file, read_items
 
-__all__ = ["CEILINGS", "OPPONENTS", "digest", "lacking"]
+__all__ = ["OPPONENTS", "digest", "lacking"]
 
-CEILINGS = ("oracle",)  # no competitors: they are told the answer
 _RESAMPLES = 4_000
 _SHOWN = 5  # items of each sort
 _SLICES = 24
@@ -72,6 +71,7 @@ def digest(folder: Path) -> dict[str, Any]:
         "complete": run.complete,
         "dropped": [clean(text) for text in run.dropped],
         "open": [clean(text) for text in run.open],
+        "predicted": [clean(text) for text in run.guesses],
         "settings": {clean(str(name)): clean(str(value)) for name, value in run.settings.items()},
         "lacks": lacks,
         "main": main,

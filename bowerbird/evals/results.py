@@ -22,9 +22,11 @@ from typing import Any, Self, TextIO
 
 from bowerbird.errors import InvalidInput, NotFound
 
-__all__ = ["BASELINES", "Cost", "Estimate", "Item", "ItemLog", "Latency", "Run", "item_file", "read_items", "run_folder"]
+__all__ = ["BASELINES", "CEILINGS", "Cost", "Estimate", "Item", "ItemLog", "Latency", "Run", "item_file", "read_items", "run_folder"]
 
 BASELINES = ("none", "random", "recency", "bm25", "dense", "oracle", "full")
+CEILINGS = ("oracle",)
+"""No competitors: they are told the answer."""
 _SYNC_EVERY = 2.0  # seconds of work that the death of the machine may cost; the death of the process costs none
 
 
@@ -83,7 +85,11 @@ _FIELDS = tuple(one.name for one in fields(Item))
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What `run.json` holds. `systems` maps names to specs or descriptions, baselines first; `open` says what was left undecided."""
+    """What `run.json` holds. `systems` maps names to specs or descriptions, baselines first; `open` says what was left undecided.
+
+    `predicted`: what systems that stopped early would have come to on all cases. A guess, kept apart from `measures`: nothing
+    compares it.
+    """
 
     task: str
     kind: str
@@ -107,6 +113,17 @@ class Run:
     latency: Mapping[str, Mapping[str, Latency]] = field(default_factory=dict)
     open: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    predicted: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+
+    @property
+    def guesses(self) -> list[str]:
+        """What was predicted, a sentence each, that nobody can take for a measurement."""
+        return [
+            f"{system}: {name} would be about {guess.value:.3f} ({guess.low:.3f} to {guess.high:.3f}) over all {guess.n} cases, "
+            f"of which {self.measures[system][name].n if name in self.measures.get(system, {}) else 0} were run"
+            for system, rows in self.predicted.items()
+            for name, guess in rows.items()
+        ]
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, whole or not at all. A number that is none (NaN, infinite) raises `InvalidInput`."""
@@ -131,8 +148,9 @@ class Run:
             known = {one.name for one in fields(cls)}
             if set(held) - known:
                 raise InvalidInput(f"{path} holds {', '.join(sorted(set(held) - known))}, which this version does not know.")
-            for name, of in (("measures", Estimate), ("latency", Latency)):
-                held[name] = {system: {key: of(**value) for key, value in rows.items()} for system, rows in held[name].items()}
+            for name, of in (("measures", Estimate), ("latency", Latency), ("predicted", Estimate)):
+                kept = held.get(name, {})  # runs of before there were predictions have none
+                held[name] = {system: {key: of(**value) for key, value in rows.items()} for system, rows in kept.items()}
             held["cost"] = {system: Cost(**row) for system, row in held["cost"].items()}
             held["dropped"], held["open"] = tuple(held["dropped"]), tuple(held["open"])
             return cls(**held)

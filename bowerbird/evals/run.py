@@ -138,7 +138,7 @@ def run_task(
         logs = {system.name: stack.enter_context(ItemLog(item_file(folder, system.name))) for system in systems}
         race = _run(judge, systems, cases, logs, options, progress)
         items = {name: log.done for name, log in logs.items()}
-        run = summed(run, cases, items, pool, race.left(items))
+        run = replace(summed(run, cases, items, pool, race.left(items)), predicted=race.predicted(items))
         seconds = time.perf_counter() - began
         calls_made = {"asked": model.asked, "kept": model.kept} if model else {}
         run = _timed(run, seconds, max(0.0, seconds - preparing - watch.seconds), {"prepare_seconds": preparing, "llm_calls": calls_made})

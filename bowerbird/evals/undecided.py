@@ -1,8 +1,8 @@
-"""Where the time of a run goes when it is limited: to systems whose comparison is still open. Successive elimination.
+"""Where the time of a run goes when it is limited: to systems whose comparison is still open.
 
-After Even-Dar, Mannor and Mansour (JMLR 2006), with paired differences in place of means: all systems see the same cases in
-the same order, and one leaves when its difference to the leader is clear. Low-rank prediction of missing cells (Zhou et al., On
-Speeding Up Language Model Evaluation, arXiv 2407.06172) is not done: a cell that was not run stays empty.
+Successive elimination after Even-Dar, Mannor and Mansour (JMLR 2006), with paired differences in place of means: all systems see the
+cases in the same order, and one leaves when its difference to the leader is clear. Of those that stay, the one with the highest upper
+bound of its predicted mean runs next (UCB-E with low-rank factors, Zhou et al., arXiv 2407.06172; `lowrank.py`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
-from bowerbird.evals.results import Item
+import numpy as np
+
+from bowerbird.evals.lowrank import predict
+from bowerbird.evals.results import CEILINGS, Estimate, Item
 
 __all__ = ["Race"]
 
 _CLEAR = 3.0  # standard errors: looked at after every batch, so 1.96 would be passed by chance too often
-_LEAST = 32  # cases before anybody may leave
+_WIDE = 1.96
+_LEAST = 32  # cases before anybody may leave, and before anything is predicted
+_QUICK, _FINAL = 16, 64  # members of an ensemble between batches, and at the end
 
 
 class Race:
-    """Who runs next. Without a limit in seconds: one system after the other to the end. With one: all side by side.
+    """Who runs next. Without a limit in seconds: one system after the other to the end. With one: where it is open.
 
-    Compared is the first of `measures` that is a mean over cases; `better` -1 where less is more. The time is looked at
-    between batches, so a slow batch can overrun it; every system gets its first batch in any case.
+    Compared is the first of `measures` that is a mean over cases; `better` -1 where less is more. What is told the answer (the oracle)
+    leads nobody: it leaves when it is clear of the leader, ahead or behind. The time is looked at between batches, so a slow batch
+    can overrun it; every system gets its first batch in any case.
     """
 
     def __init__(self, systems: Sequence[str], cases: int, seconds: float | None, measures: Sequence[str], better: int = 1) -> None:
@@ -49,7 +55,7 @@ class Race:
             return None
         self._eliminate(done)
         waiting = [name for name in waiting if name not in self._out]
-        return min(waiting, key=lambda name: len(done[name])) if waiting else None
+        return self._promising(waiting, done) if waiting else None
 
     def left(self, done: Mapping[str, Sequence[Item]]) -> list[str]:
         """What was not run to the end, in words."""
@@ -62,24 +68,68 @@ class Race:
             ]
         return said
 
+    def predicted(self, done: Mapping[str, Sequence[Item]]) -> dict[str, dict[str, Estimate]]:
+        """System → measure → what it would have come to on all cases, for those that stopped early; a guess with its 95 % interval."""
+        measure = self._measure(done)
+        if measure is None or self._seconds is None:
+            return {}
+        means = self._means(done, measure, _FINAL)
+        return {
+            name: {measure: Estimate(mean, mean - _WIDE * error, mean + _WIDE * error, self._cases)}
+            for name, (mean, error) in means.items()
+            if len(done[name]) < self._cases
+        }
+
+    def _promising(self, waiting: Sequence[str], done: Mapping[str, Sequence[Item]]) -> str:
+        """The system that may still turn out the best; the one that has run least where nothing can be predicted yet."""
+        least = min(waiting, key=lambda name: len(done[name]))
+        measure = self._measure(done)
+        rivals = [name for name in waiting if name not in CEILINGS] or list(waiting)
+        if measure is None or len(rivals) < 2 or len(done[least]) < _LEAST:
+            return least if len(rivals) > 1 else rivals[0]
+        means = self._means(done, measure, _QUICK)
+        if any(name not in means for name in rivals):
+            return least
+        return max(rivals, key=lambda name: self._better * means[name][0] + _WIDE * means[name][1])
+
+    def _means(self, done: Mapping[str, Sequence[Item]], measure: str, members: int) -> dict[str, tuple[float, float]]:
+        """Predicted mean over all cases and its standard error, of the systems with cases enough."""
+        cells = np.full((len(self._systems), self._cases), np.nan)
+        for row, name in enumerate(self._systems):
+            for place, item in enumerate(done[name]):
+                cells[row, place] = item.measures.get(measure, np.nan)
+        unseen = np.arange(self._cases) >= max(len(items) for items in done.values())
+        cells = cells[:, unseen | ~np.isnan(cells).all(axis=0)]  # a case that the measure says nothing of counts in no mean
+        rows = [row for row, have in enumerate((~np.isnan(cells)).sum(axis=1)) if have >= _LEAST]
+        if not rows:
+            return {}
+        found = predict(cells[rows], members)
+        return {self._systems[row]: (float(found.mean[i]), float(found.error[i])) for i, row in enumerate(rows)}
+
     def _eliminate(self, done: Mapping[str, Sequence[Item]]) -> None:
         alive = [name for name in self._systems if name not in self._out]
-        shared = min(len(done[name]) for name in alive)
         measure = self._measure(done)
-        if measure is None or shared < _LEAST or len(alive) < 2:
+        rivals = [name for name in alive if name not in CEILINGS]
+        if measure is None or len(alive) < 2 or not rivals:
             return
-        scores = {name: [item.measures.get(measure) for item in done[name][:shared]] for name in alive}
-        whole = [i for i in range(shared) if all(scores[name][i] is not None for name in alive)]
-        if len(whole) < _LEAST:
-            return
-        means = {name: math.fsum(scores[name][i] or 0.0 for i in whole) / len(whole) for name in alive}
-        leader = max(alive, key=lambda name: self._better * means[name])
+        shared = min(len(done[name]) for name in rivals)
+        scores = {name: [item.measures.get(measure) for item in done[name]] for name in alive}
+        means = {name: _mean([one for one in scores[name][:shared] if one is not None]) for name in rivals}
+        leader = max(rivals, key=lambda name: self._better * means[name])
         for name in alive:
-            gaps = [self._better * ((scores[leader][i] or 0.0) - (scores[name][i] or 0.0)) for i in whole]
-            mean = math.fsum(gaps) / len(gaps)
+            pairs = [(a, b) for a, b in zip(scores[leader], scores[name], strict=False) if a is not None and b is not None]
+            if name == leader or len(pairs) < _LEAST:
+                continue
+            gaps = [self._better * (a - b) for a, b in pairs]
+            mean = _mean(gaps)
             spread = math.sqrt(math.fsum((gap - mean) ** 2 for gap in gaps) / (len(gaps) - 1) / len(gaps))
-            if name != leader and mean > _CLEAR * spread:
-                self._out[name] = f"{measure} is {mean:.3f} ± {1.96 * spread:.3f} behind {leader}, clear of {_CLEAR:g} standard errors"
+            if mean > _CLEAR * spread or (name in CEILINGS and -mean > _CLEAR * spread):
+                way = "behind" if mean > 0 else "ahead of"
+                self._out[name] = f"{measure} is {abs(mean):.3f} ± {_WIDE * spread:.3f} {way} {leader}, clear of {_CLEAR:g} standard errors"
 
     def _measure(self, done: Mapping[str, Sequence[Item]]) -> str | None:
         return next((name for name in self._measures if any(name in item.measures for items in done.values() for item in items)), None)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0

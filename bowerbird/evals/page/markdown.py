@@ -80,7 +80,7 @@ def _run(run: Json, letters: Mapping[str, str]) -> list[str]:
         out += ["", f"### {title}", "", f"{_short(group['system'], letters)} beside {group['against']}; {group['count']:,} items in all."]
         for item in group["items"]:
             out += _item(item, letters)
-    for title, lines in (("Left open", run["open"]), ("Left out", run["dropped"])):
+    for title, lines in (("Left open", run["open"]), ("Predicted, not measured", run["predicted"]), ("Left out", run["dropped"])):
         out += ["", f"### {title}", "", *(f"- {markdown(line)}" for line in lines)] if lines else []
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     out += [

@@ -62,7 +62,7 @@ def _notices(run: Json) -> str:
             f'<div class="notice bad"><b>Not a result.</b> These baselines are missing: {escape(", ".join(run["lacks"]))}. '
             "Without them nobody can tell whether it helps.</div>"
         )
-    for title, lines in (("Left open", run["open"]), ("Left out", run["dropped"])):
+    for title, lines in (("Left open", run["open"]), ("Predicted, not measured", run["predicted"]), ("Left out", run["dropped"])):
         if lines:
             listed = "".join(f"<li>{escape(line)}</li>" for line in lines[:_LINES])
             more = f"<li>and {len(lines) - _LINES} more, in run.json</li>" if len(lines) > _LINES else ""
