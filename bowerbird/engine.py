@@ -66,14 +66,16 @@ def open(
     llm: str | LLM | None = "auto",
     store: str = "edge",
     create: bool = True,
+    trained: Trained | None = None,
 ) -> Engine:
     """Open the bower at `path` (a folder), making it where there is none and `create` is True.
 
     `scope` is what every call is made for unless it says otherwise; without either, calls raise `ScopeMissing`.
     `encoder` and `llm`: a name (see `bowerbird methods`), a part of your own, "auto" for the best one at hand, None for none.
     The encoder "own" is the one that this bower remembers (from `reembed`, or the command line), "auto" where there is none.
+    `trained`: what serves in place of the components that were published in this bower.
     """
-    return Engine(path, scope, encoder=encoder, llm=llm, store=store, create=create)
+    return Engine(path, scope, encoder=encoder, llm=llm, store=store, create=create, trained=trained)
 
 
 class Engine:
@@ -88,6 +90,7 @@ class Engine:
         llm: str | LLM | None = "auto",
         store: str = "edge",
         create: bool = True,
+        trained: Trained | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
         self.scope = None if scope is None else Scope.parse(scope)
@@ -105,7 +108,7 @@ class Engine:
         if encoder == "own":
             encoder = self.catalog.fact("encoder") or "auto"
         self._encoder_name = encoders.absolute(encoder) if isinstance(encoder, str) else ""  # its name, where it has one
-        self._parts = Parts(self.catalog, encoder, llm, self.shelf)
+        self._parts = Parts(self.catalog, encoder, llm, trained or self.shelf)
         self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
         self._contexts: OrderedDict[tuple[Scope, str], Turn] = OrderedDict()
@@ -402,6 +405,11 @@ class Engine:
         """
         self._catch_up()
         self.index.optimize()
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The dense encoder, None where there is none."""
+        return self._parts.encoder
 
     @property
     def llm(self) -> LLM | None:
