@@ -68,10 +68,11 @@ def words(text: str) -> Words:
                 pairs.update(token[i : i + 2] for i in range(max(1, len(token) - 1)))
             else:
                 found.add(token.partition("'")[0].partition("’")[0])
-    content = pairs.union(word for word in found - _STOP if len(word) > 1)
-    if not content and not numbers:
-        content = found
-    return Words(frozenset(map(_stem, content)), frozenset(map(_number, numbers)))
+    stems = {*map(_content, found), *pairs}
+    stems.discard("")
+    if not stems and not numbers:
+        stems = {*map(_stem, found)}
+    return Words(frozenset(stems), frozenset(map(_number, numbers)))
 
 
 def share(claim: Words, evidence: Words) -> float:
@@ -114,8 +115,12 @@ _LOCAL = threading.local()  # a Snowball stemmer is not safe in threads
 
 
 @functools.lru_cache(maxsize=65_536)
+def _content(word: str) -> str:
+    """The stem of a content word, "" for another. Remembered: most words of a text are in others too, and stemming took half of the time."""
+    return "" if word in _STOP or len(word) == 1 else _stem(word)
+
+
 def _stem(word: str) -> str:
-    """Remembered: the words of one text are mostly those of another, and stemming them anew took half of the time."""
     stemmer = getattr(_LOCAL, "stemmer", None)
     if stemmer is None:
         import Stemmer

@@ -13,7 +13,7 @@ from typing import ClassVar
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
 from bowerbird.roles import Refine
-from bowerbird.stages.words import share, words
+from bowerbird.stages.words import Words, share, words
 from bowerbird.types import Hit, Turn
 
 __all__ = ["Cutoff"]
@@ -40,13 +40,17 @@ class Cutoff(Refine):
             raise InvalidInput(f"cutoff: dense={self.dense!r} is a cosine (-1 to 1), words={self.words!r} a share (0 to 1).")
 
     def refine(self, turns: Sequence[Turn]) -> list[Sequence[Hit]]:
-        return [[hit for hit in turn.hits if self._supported(turn, hit)] for turn in turns]
+        asked = [[words(query) for query in {turn.query, *turn.asked}] for turn in turns]
+        return [[hit for hit in turn.hits if self._supported(mine, hit)] for turn, mine in zip(turns, asked, strict=True)]
 
-    def _supported(self, turn: Turn, hit: Hit) -> bool:
-        labels = {name: name.partition("#")[0] for name in hit.scores}
-        if "keys" in labels.values() or not any(label in _JUDGED for label in labels.values()) or hit.record is None:
-            return True
-        if any(score >= self.dense for name, score in hit.scores.items() if labels[name] == "dense"):
+    def _supported(self, asked: Sequence[Words], hit: Hit) -> bool:
+        judged = False
+        for name, score in hit.scores.items():
+            label = name.partition("#")[0]
+            if label == "keys" or (label == "dense" and score >= self.dense):
+                return True
+            judged = judged or label in _JUDGED
+        if not judged or hit.record is None:
             return True
         text = words(kind(hit.record.kind).encode(hit.record))
-        return any(share(words(query), text) >= self.words for query in {turn.query, *turn.asked})
+        return any(share(query, text) >= self.words for query in asked)
