@@ -217,12 +217,14 @@ class Catalog:
     def records(self, ids: Sequence[int], scope: Scope, at: float | None) -> dict[int, Record]:
         """Those of `ids` that `scope` sees and that are valid at `at` (None = any time). Looked up by number, then checked."""
         found: dict[int, Record] = {}
-        owners = set(scope.visible())
+        owners = {tuple(owner_of(owner).values()) for owner in scope.visible()}
         for part in _parts(ids):
-            for id, *row in self._db.look(f"{self._lookup}({','.join('?' * len(part))})", [int(id) for id in part]):
-                record = record_from(*row)
-                if record.scope in owners and (at is None or record.starts <= at < record.ends):
-                    found[id] = record
+            for row in self._db.look(f"{self._lookup}({','.join('?' * len(part))})", [int(id) for id in part]):
+                if row[1:4] not in owners:
+                    continue
+                record = record_from(*row[1:])
+                if at is None or record.starts <= at < record.ends:
+                    found[row[0]] = record
         return found
 
     def ids(self, keys: Sequence[str], scope: Scope) -> list[int | None]:

@@ -1,8 +1,8 @@
 """Connections to the catalog database, and its errors in words.
 
 Three ways in: `reading()` (autocommit, never blocks a writer), `writing()` (one transaction, on disk when it ends, even
-if the power fails) and `noting()` (one transaction that survives the death of the process, at a hundredth of the cost;
-for the ledger's served events).
+if the power fails) and, straight from the driver for what every search pays, `look` and `note` (one statement that survives
+the death of the process, at a hundredth of the cost; for the ledger's served events).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Database:
         with self._worded(), self._reader.connect() as connection:
             yield connection
 
-    def look(self, sql: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def look(self, sql: str, given: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a statement, straight from the driver: a quarter of `reading`'s time, which every search pays. `given`: its parameters.
 
         The driver keeps prepared statements by their text, so what changes from call to call belongs in `given`.
@@ -75,11 +75,10 @@ class Database:
         with self._turn, self._worded(), self._safe.begin() as connection:
             yield connection
 
-    @contextmanager
-    def noting(self) -> Iterator[Connection]:
-        """One transaction that a killed process does not lose; a power cut may take the last ones, whole."""
-        with self._turn, self._worded(), self._quick.begin() as connection:
-            yield connection
+    def note(self, sql: str, given: Mapping[str, Any]) -> None:
+        """Write by one statement, a transaction of its own that a killed process does not lose; a power cut may take the last ones, whole."""
+        with self._turn:
+            self.look(sql, given)
 
     def close(self) -> None:
         """Give all connections back."""

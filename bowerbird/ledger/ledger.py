@@ -27,6 +27,8 @@ __all__ = ["Event", "Ledger"]
 _SOURCES = ("llm", "user", "click", "metric", "simulated")
 _PROTOCOLS = ("likelihood", "scalar", "pairwise", "verbal")
 _LONGEST_NOTE = 10_000
+_COLUMNS = [column.name for column in events.c if column is not events.c.seq]
+_NOTE = f"INSERT INTO {events.name} ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,7 @@ class Ledger:
 
     def served(self, turn: Turn, spec: str) -> None:
         """Note a turn that was given to a caller. Survives the death of the process; a power cut may take the last ones."""
-        row = _row("served", turn.id, turn.scope, _served(turn, spec))
-        with self._db.noting() as connection:
-            connection.execute(insert(events), row)
+        self._db.note(_NOTE, _row("served", turn.id, turn.scope, _served(turn, spec)))
 
     def outcome(self, outcome: Outcome, scope: Scope) -> int:
         """Note what became of a turn of exactly this scope; its position. On disk when this returns.
