@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from bowerbird.errors import InvalidInput
@@ -65,21 +66,28 @@ class Fan(Stage):
     def bind(self, parts: Callable[[str], object | None]) -> Self:
         return replace(self, arms=tuple(arm.bind(parts) for arm in self.arms), fuser=self.fuser.bind(parts))
 
+    @cached_property
+    def _called(self) -> list[dict[str, str]]:
+        return _names(self.arms, self.fuser)
+
+    @cached_property
+    def _overlaps(self) -> bool:
+        return sum(waiting(arm) for arm in self.arms) > 1
+
     def __call__(self, turns: Sequence[Turn]) -> list[Turn]:
         turns = list(turns)
         if not turns:
             return []
-        fresh = [replace(turn, hits=()) for turn in turns]
-        if len(self.arms) > 1 and sum(waiting(arm) for arm in self.arms) > 1:
+        fresh = [replace(turn, hits=()) if turn.hits else turn for turn in turns]
+        if self._overlaps:
             with ThreadPoolExecutor(len(self.arms)) as pool:
                 outs = list(pool.map(lambda arm: arm(fresh), self.arms))
         else:
             outs = [arm(fresh) for arm in self.arms]
-        names = _names(self.arms, self.fuser)
         done = []
         for i, turn in enumerate(turns):
             steps = [step for out in outs for step in out[i].trace[len(turn.trace) :]]
-            hits = self.fuser.merge([out[i].hits for out in outs], names)
+            hits = self.fuser.merge([out[i].hits for out in outs], self._called)
             info = {"from": [len(out[i].hits) for out in outs], "hits": len(hits)}
             done.append(replace(turn, hits=hits, trace=(*turn.trace, *steps, Step(str(self.fuser), "fuse", 0.0, info))))
         return done

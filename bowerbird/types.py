@@ -5,6 +5,7 @@ Times are seconds since 1970 in UTC (float). `FOREVER` stands for "no end".
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -114,16 +115,22 @@ class Scope:
 
     def visible(self) -> tuple[Scope, ...]:
         """The scopes whose records this caller may read, from wide to narrow."""
-        scopes = [Scope(self.tenant)]
-        if self.user is not None:
-            scopes.append(Scope(self.tenant, self.user))
-        if self.session is not None:
-            scopes.append(self)
-        return tuple(scopes)
+        return _visible(self)
 
     def sees(self, owner: Scope) -> bool:
         """Whether a caller of this scope may read a record that `owner` keeps."""
         return owner in self.visible()
+
+
+@functools.lru_cache(maxsize=4096)
+def _visible(scope: Scope) -> tuple[Scope, ...]:
+    """Kept, since every search asks several times and a scope checks its parts."""
+    scopes = [Scope(scope.tenant)]
+    if scope.user is not None:
+        scopes.append(Scope(scope.tenant, scope.user))
+    if scope.session is not None:
+        scopes.append(scope)
+    return tuple(scopes)
 
 
 @dataclass(frozen=True, slots=True)

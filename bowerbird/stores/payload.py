@@ -8,6 +8,7 @@ hash of the field's name. It knows neither client nor shard.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -94,6 +95,7 @@ def _key(name: str) -> str:
     return "n" + hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
+@functools.lru_cache(maxsize=4096, typed=True)
 def _tag(name: str, value: Atom) -> int:
     """63-bit number of (name, value), never 0. 1 and 1.0 are the same, 1 and True are not, nor are 1 and "1"."""
     if isinstance(value, float) and value.is_integer():

@@ -141,6 +141,8 @@ def weights(terms: Sparse) -> Sparse:
         raise InvalidInput(f"Sparse vector with {indices.shape} terms and {values.shape} weights: both must be one row of equal length.")
     if not np.isfinite(values).all():
         raise InvalidInput("Sparse vector with NaN or infinite weights.")
+    if indices.dtype == np.uint32 and values.all() and (indices[1:] > indices[:-1]).all():
+        return terms if values is terms.values else Sparse(indices, values)
     order = np.argsort(indices, kind="stable")
     indices, values = indices[order].astype(np.uint32), values[order]
     if indices.size and (np.diff(indices.astype(np.int64)) == 0).any():

@@ -16,6 +16,8 @@ __all__ = ["by_filter", "distinct"]
 
 def by_filter(queries: Sequence[Query]) -> list[tuple[Filter, list[int]]]:
     """Each distinct filter with the places of its queries, in order of first appearance."""
+    if len(queries) == 1:
+        return [(queries[0].filter, [0])]
     groups: dict[object, tuple[Filter, list[int]]] = {}
     for place, query in enumerate(queries):
         filter = query.filter
