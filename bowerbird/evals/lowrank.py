@@ -19,6 +19,7 @@ _Floats = NDArray[np.float64]
 _RANKS = (0, 1, 2)
 _SWEEPS = 8
 _LEAST = 8  # cells that a system needs
+_DOUBT = 4  # cells with the error of all systems that each is taken to have besides its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def predict(cells: _Floats, members: int = 32, ridge: float = 1.0, seed: int = 0
 
     Each member of the ensemble draws every system's cells anew (a bootstrap) and fits a level for each system and factors of rank r
     by alternating least squares with `ridge`; the cells that were not drawn are held out and tell the error of a single cell.
-    The standard error of a mean is the spread of the members and that of the missing cells together. Differs from the paper: the
+    The standard error of a mean is the spread of the members and that of the missing cells together, raised a little towards that of
+    all systems where a system has few cells. Differs from the paper: the
     level is apart from the factors and no ridge pulls it, so that rank 0 is the plain mean; the rank is chosen among 0, 1 and 2; the
     ensemble is a bootstrap, not one of random starts alone. Raises `InvalidInput` for a system with fewer than 8 cells. Costs
     members x cases x systems x some hundred operations.
@@ -60,7 +62,10 @@ def predict(cells: _Floats, members: int = 32, ridge: float = 1.0, seed: int = 0
     total, absent = cells.shape[1], (~known).sum(axis=1)
     guessed = np.where(known[None], 0.0, fitted).sum(axis=2)  # (members, systems): what the missing cells add up to
     mean = (values.sum(axis=1) + guessed.mean(axis=0)) / total
-    error = np.sqrt(guessed.var(axis=0, ddof=1) + absent * misses) / total
+    have = known.sum(axis=1)
+    doubt = _DOUBT * (misses.mean() - misses) / (have + _DOUBT)  # a system that failed in every cell so far is not sure to fail in all
+    level = guessed.var(axis=0, ddof=1) + absent**2 * np.maximum(doubt, 0.0) / have
+    error = np.sqrt(level + absent * (misses + np.maximum(doubt, 0.0))) / total
     return Prediction(mean, error, rank)
 
 
