@@ -234,7 +234,7 @@ def _routes(items: Mapping[str, Sequence[Item]], quality: Scores) -> list[dict[s
 
 def _slices(run: Run, items: Mapping[str, Sequence[Item]], scores: Scores, best: str | None, main: str) -> dict[str, Any] | None:
     """The main measure by category, the largest categories first, and whether the best spec differs from no augmentation there."""
-    rows = next(iter(items.values()), [])
+    rows = max(items.values(), key=len, default=[])  # some may have stopped early
     category = {item.id: item.category or "(none)" for item in rows}
     counts = Counter(category.values())
     if len(counts) < 2:

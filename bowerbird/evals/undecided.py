@@ -74,9 +74,11 @@ class Race:
         if measure is None or self._seconds is None:
             return {}
         means = self._means(done, measure, _FINAL)
+        seen = [item.measures[measure] for items in done.values() for item in items if measure in item.measures]
+        low, high = min(seen), max(seen)  # no mean lies outside of what its cases can be
         return {
-            name: {measure: Estimate(mean, mean - _WIDE * error, mean + _WIDE * error, self._cases)}
-            for name, (mean, error) in means.items()
+            name: {measure: Estimate(mean, max(low, mean - _WIDE * error), min(high, mean + _WIDE * error), self._cases)}
+            for name, (mean, error) in ((name, (min(high, max(low, mean)), error)) for name, (mean, error) in means.items())
             if len(done[name]) < self._cases
         }
 

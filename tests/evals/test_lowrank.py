@@ -130,3 +130,11 @@ def test_a_guess_is_kept_apart_from_what_was_measured(tmp_path: Path) -> None:
     assert held == run
     assert held.measures["bm25"]["F1"].n == 64
     assert held.guesses == ["bm25: F1 would be about 0.520 (0.450 to 0.580) over all 300 cases, of which 64 were run"]
+
+
+def test_a_guess_lies_within_what_cases_can_be() -> None:
+    rng = np.random.default_rng(3)
+    truth = {name: (rng.random(300) < mean).astype(float).tolist() for name, mean in {"none": 0.0, "a": 0.6, "b": 0.5}.items()}
+    race, done, _ = _raced(truth)
+    guess = race.predicted(done)["none"]["F1"]
+    assert 0.0 <= guess.low <= guess.value <= guess.high <= 1.0

@@ -77,7 +77,12 @@ def _contents(report: Json) -> str:
 def _title(run: Json, runs: Sequence[Json]) -> str:
     """The task, and what tells it from other runs of the same task."""
     twins = [one for one in runs if one["task"] == run["task"]]
-    for name, text in (("split", run["split"]), ("protocol", run["protocol"]), ("budget_tokens", f"{run['budget_tokens']:,} tokens")):
+    for name, text in (
+        ("split", run["split"]),
+        ("protocol", run["protocol"]),
+        ("budget_tokens", f"{run['budget_tokens']:,} tokens"),
+        ("cases", f"{run['cases']:,} items"),
+    ):
         if sum(one[name] == run[name] for one in twins) == 1 < len(twins):
             return f"{run['task']} · {text}"
     return str(run["task"]) if len(twins) < 2 else f"{run['task']} · {run['id'].rpartition('-')[2]}"
