@@ -76,12 +76,15 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     },
     ("amazon_games", "recommend"): Change(seconds=50),
     # the model writes long answers, or has to choose among many
-    ("gsm8k", "answer"): Change(6, (500,), 260),
+    ("gsm8k", "answer"): Change(12, (500,), 130),
     ("geoquery", "answer"): Change(8, (250,), 130),
     ("geoquery_by_query", "answer"): Change(8, (250,), 130),
+    ("nq", "answer"): Change(24, (250,), 80),
+    ("xquad_en", "answer"): Change(24, (250,), 66),
     ("hotpotqa", "answer"): Change(16, (500,), 110),
     ("locomo", "answer"): Change(16, (250, 1000), 125),
     ("sst2", "classify"): Change(seconds=70),
+    ("prefeval", "classify"): Change(32, seconds=60),
     ("prefeval", "knn"): Change(skip="a vote of labels says nothing of preferences: they have none"),
     **{(name, "classify"): Change(skip=f"{_TIME}: its knn line stands") for name in ("clinc150", "banking77", "snips")},
     **{

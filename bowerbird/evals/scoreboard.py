@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird.errors import InvalidInput, NotFound
-from bowerbird.evals.bench import OpenBench, Progress
+from bowerbird.evals.bench import OpenBench, Progress, cache_folder
 from bowerbird.evals.plan import Line
 from bowerbird.evals.results import Run
 from bowerbird.evals.run import Options, run_task
@@ -28,6 +28,7 @@ from bowerbird.ports import LLM, Encoder
 __all__ = ["Board", "Heard", "Row", "commit", "machine", "play"]
 
 _STATE = "scoreboard.json"
+_HELD = ("seconds", "sittings", "started", "load", "cold", "lines")
 _KEEP_EVERY = 5.0  # seconds of the time taken that a kill may lose
 Heard = Callable[[int, "Row", float], None]  # how many lines are over, the one that ended, and seconds that the rest will take
 
@@ -45,13 +46,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Every line of the plan, in its order. `seconds` is of all sittings together; `load` the machine's load average before and after."""
+    """Every line of the plan, in its order. `seconds` is of all sittings together; `load` the machine's load average before and
+    after; `cold`: nothing was kept of earlier runs, neither encoded records nor answers."""
 
     rows: tuple[Row, ...]
     seconds: float
     sittings: int
     started: float
     load: tuple[float, float]
+    cold: bool = False
 
 
 @dataclass(slots=True)
@@ -63,17 +66,18 @@ class _Kept:
     sittings: int = 0
     started: float = 0.0
     load: float = 0.0
+    cold: bool = False
     lines: dict[str, Any] = field(default_factory=dict)
     _since: float = 0.0
 
     @classmethod
-    def at(cls, folder: Path) -> _Kept:
+    def at(cls, folder: Path, cache: Path) -> _Kept:
         path = folder / _STATE
-        kept = cls(path, started=time.time(), load=_load())
+        kept = cls(path, started=time.time(), load=_load(), cold=not any(cache.glob("*")))
         if path.exists():
             try:
                 held = json.loads(path.read_text("utf-8"))
-                kept = cls(path, **{name: held[name] for name in ("seconds", "sittings", "started", "load", "lines")})
+                kept = cls(path, **{name: held[name] for name in _HELD})
             except (ValueError, KeyError, TypeError) as error:
                 raise InvalidInput(f"{path} is damaged: {error}. Delete it: what was run is taken up again from its folders.") from error
         kept.sittings, kept._since = kept.sittings + 1, time.monotonic()
@@ -87,7 +91,7 @@ class _Kept:
         self.seconds, self._since = self.seconds + now - self._since, now
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(self.path.name + ".part")
-        held = {name: getattr(self, name) for name in ("seconds", "sittings", "started", "load", "lines")}
+        held = {name: getattr(self, name) for name in _HELD}
         fresh.write_text(json.dumps(held, indent=1), "utf-8")
         fresh.replace(self.path)
 
@@ -110,7 +114,8 @@ def play(
 
     How long a line will take is what the plan says, times how much slower this machine was than the plan so far.
     """
-    kept, rows = _Kept.at(runs), list[Row]()
+    cache = cache or cache_folder()
+    kept, rows = _Kept.at(runs, cache), list[Row]()
     parts = f"seed {seed} · {encoder.id if encoder else None} · {llm.name if llm else None}"
     taken = expected = 0.0
 
@@ -141,7 +146,7 @@ def play(
         if heard:
             rest = sum(one.seconds for one in lines[place + 1 :] if not one.skip and f"{one.name} · {parts}" not in kept.lines)
             heard(place + 1, row, rest * pace)
-    return Board(tuple(rows), kept.seconds, kept.sittings, kept.started, (kept.load, _load()))
+    return Board(tuple(rows), kept.seconds, kept.sittings, kept.started, (kept.load, _load()), kept.cold)
 
 
 def _done(line: Line, held: Mapping[str, Any] | None, data: Path | None) -> Row | None:
@@ -165,7 +170,7 @@ def _ran(
     llm: LLM | None,
     runs: Path,
     seed: int,
-    cache: Path | None,
+    cache: Path,
     data: Path | None,
     progress: Progress,
 ) -> Row:

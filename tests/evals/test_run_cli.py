@@ -88,6 +88,17 @@ def _altered(tmp_path: Path) -> Path:
     return home
 
 
+def test_a_scoreboard_without_data_says_what_is_missing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bowerbird.evals.task._fetched", lambda file, path: False)
+    found = run("scoreboard", "--small", "--data", str(tmp_path), "--runs", "board", "--out", "board.md", "--json", code=1)
+    assert found["files"] == ["board.md", "board.json"]
+    assert len(found["not_run"]) == found["lines"] > 4
+    assert all("DataMissing" in line or "CapabilityMissing" in line for line in found["not_run"])
+    said = (tmp_path / "board.md").read_text()
+    assert "Set BOWERBIRD\\_DATA" in said
+    assert "no run has ended" in said
+
+
 def test_tasks_are_listed() -> None:
     rows = run("tasks", "--json")["tasks"]
     assert {"scifact", "locomo", "banking77"} <= {row["name"] for row in rows}

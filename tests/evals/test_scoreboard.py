@@ -131,6 +131,7 @@ def test_it_goes_on_where_it_was_stopped(made: Any, tmp_path: Path, monkeypatch:
     board = made([LINES[0], LINES[2]])
     assert ran == ["other"], "what was done is not run again"
     assert board.sittings == 2
+    assert board.cold, "the second sitting goes on from what the first one kept"
     assert all(row.folder for row in board.rows)
     ran.clear()
     made([replace(LINES[0], limit=6)])
@@ -156,6 +157,7 @@ def test_the_page_has_every_baseline_and_what_compare_says(made: Any, tmp_path: 
     page, data = standings.write(board, tmp_path / "docs" / "scoreboard.md", ScriptedLLM())
     said, held = page.read_text(), json.loads(data.read_text())
     assert "Do not edit" in said
+    assert "from an empty cache" in said
     assert "left \\| for time" in said
     assert "RuntimeError: this file is not what it was" in said
     assert [(row["task"], row["protocol"]) for row in held["rows"]] == [("mini", "rank"), ("other", "rank"), ("mini", "answer")]
@@ -208,7 +210,8 @@ def test_bm25_by_fields_adds_the_fields() -> None:
     assert authority.by_fields(records, cases, [titles, texts]) == 1.0, "the title's heron outweighs the text's swim"
 
 
-def test_checks_that_cannot_be_made_say_why(tmp_path: Path) -> None:
+def test_checks_that_cannot_be_made_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bowerbird.evals.task._fetched", lambda file, path: False)
     checks = authority.authority(Board((), 0.0, 1, 0.0, (0.0, 0.0)), tmp_path)
     assert all(check["within"] == "–" for check in checks)
     assert any("Set BOWERBIRD_DATA" in check["how"] for check in checks)

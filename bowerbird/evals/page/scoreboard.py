@@ -48,14 +48,15 @@ def text(board: Json, data: str = "scoreboard.json") -> str:
 
 def _facts(board: Json) -> list[str]:
     machine, sitting = board["machine"], board["sitting"]
+    cache = "from an empty cache" if sitting["cold"] else "with what earlier runs had kept in the cache"
     sittings = "" if sitting["sittings"] == 1 else f" in {sitting['sittings']} sittings"
     spent, own = (sum(row[name] for row in board["rows"]) for name in ("seconds", "overhead_seconds"))
     load = " to ".join(f"{one:g}" for one in sitting["load"])
     return [
         f"- commit {' and '.join(board['commits']) or 'unknown'}, Bowerbird {board['version']}, {day(board['made'])}",
-        f"- time: **{duration(sitting['seconds'])}**{sittings}, on {machine['cores']} cores of {machine['processor']}, "
+        f"- time: **{duration(sitting['seconds'])}**{sittings}, {cache}, on {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gib']:g} GiB, {machine['system']}; load average {load}",
-        f"- of the runs' {duration(spent)} the harness itself took {100 * own / spent:.1f} % (reading and hashing data, measures, intervals, files)"
+        f"- of the runs' {duration(spent)} the harness itself took {100 * own / spent:.1f} % (reading data, measures, intervals, files)"
         if spent
         else "- no run has ended",
         f"- encoder {_code(board['encoders'])}, model {_code(board['llms'])}, seed {', '.join(map(str, board['seeds']))}",
