@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bowerbird.components.shelf import Artifact
     from bowerbird.engine import Engine
+    from bowerbird.learn.groups import Candidate, Group
     from bowerbird.learn.ladder import Rung
     from bowerbird.learn.publish import Verdict
     from bowerbird.learn.trainer import Setting
@@ -74,6 +75,121 @@ def status(call: Call, more: _More = None) -> Out:
         )
 
     return Out(data, shown)
+
+
+def score(
+    call: Call,
+    reward: Annotated[str, typer.Option("--reward", help="likelihood or rank_aware.")] = "likelihood",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Groups at most; each costs a pass a candidate.")] = 200,
+    more: _More = None,
+) -> Out:
+    """Let the language model score candidates: how probable the right answer becomes with each. The one step that calls it, with synth.
+
+    Scored are groups that know a right answer: from `bowerbird feedback --correct`, or one that was liked. Run again, it goes on.
+
+    \b
+    Examples:
+      bowerbird learn score --llm local
+      bowerbird learn score --llm local --from groups.jsonl -n 50
+    """
+    from contextlib import closing
+
+    from bowerbird import table
+    from bowerbird.evals.bench import cache_folder
+    from bowerbird.evals.cache import CallCache, cached
+    from bowerbird.kinds import kind
+    from bowerbird.learn.rewards.smooth import smooth
+    from bowerbird.learn.workshop import merged
+    from bowerbird.llms.choose import choose
+
+    llm = choose(call.llm, on_progress=call.note)
+    if llm is None:
+        raise InvalidInput("Scoring asks a language model: give --llm, such as --llm local.")
+    measure = table.load("rewards", reward)
+    kept_calls = closing(CallCache(cache_folder() / "calls.sqlite"))
+    with call.engine() as engine, call.progress("scoring", 1) as bar, kept_calls as calls:
+        shop = _workshop(engine)
+        groups, _ = shop.groups(more=more or ())
+        wanted = [group for group in groups if group.answers and len(group.candidates) > 1 and group.nothing is None][:limit]
+
+        def shown_as(group: Group, candidate: Candidate) -> str:
+            (id,) = engine.catalog.ids([candidate.key], _scope(engine))
+            record = engine.catalog.records([id], _scope(engine), None).get(id) if id is not None else None
+            return candidate.text if record is None else kind(record.kind).show(record)
+
+        done = measure(show=shown_as).score(wanted, cached(llm, calls, together=256), bar)
+        shop.keep("scored", merged([*done, *shop.kept("scored")]))
+        told = len(smooth(done))
+    data = {"scored": len(done), "telling": told, "without_answer": sum(not group.answers for group in groups), "reward": reward}
+    return Out(data, lambda: [f"{len(done):,} groups scored by {llm.name}; in {told:,} of them candidates differ by more than the margin."])
+
+
+def mine(
+    call: Call,
+    spec: Annotated[str, typer.Option("--spec", help="What finds them.")] = "dense(k=30)",
+    count: Annotated[int, typer.Option("--count", "-n", help="Negatives a group.")] = 7,
+    more: _More = None,
+    seed: _Seed = 0,
+) -> Out:
+    """Find hard negatives in the bower itself: what is near a query and was not what helped. Likely false ones are left out.
+
+    \b
+    Examples:
+      bowerbird learn mine
+      bowerbird learn mine --spec 'bm25(k=30)' -n 4
+    """
+    from bowerbird.learn.mine import mine as negatives
+
+    with call.engine() as engine, call.progress("mining", 1) as bar:
+        shop = _workshop(engine)
+        groups = [group for group in shop.groups(more=more or ())[0] if group.positives]
+        done = negatives(engine, groups, spec, n=count, seed=seed, progress=bar)
+        shop.keep("mined", done)
+    found = sum(len(group.candidates) for group in done) - sum(len(group.candidates) for group in groups)
+    return Out({"groups": len(done), "negatives": found}, lambda: [f"{found:,} negatives found for {len(done):,} groups."])
+
+
+def synth(
+    call: Call,
+    kind: Annotated[str, typer.Option("--kind", "-k", help="Records of this kind get queries.")] = "passage",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Records at most, drawn evenly.")] = 100,
+    each: Annotated[int, typer.Option("--each", help="Queries a record.")] = 1,
+    more: _More = None,
+    seed: _Seed = 0,
+) -> Out:
+    """Let the language model write queries for records, from at least 8 real ones; kept is what retrieval leads back from.
+
+    The real ones are queries of this scope with a record that helped, and those of files given with --from.
+
+    \b
+    Examples:
+      bowerbird learn synth --kind tool --llm local
+      bowerbird learn synth --from examples.jsonl --each 2 --llm openai:gpt-5-mini
+    """
+    from bowerbird.learn.synth.queries import shown as pairs_of
+    from bowerbird.learn.synth.queries import written
+    from bowerbird.learn.synth.round_trip import kept
+    from bowerbird.learn.workshop import merged
+    from bowerbird.llms.choose import choose
+    from bowerbird.types import Turn
+
+    llm = choose(call.llm, on_progress=call.note)
+    if llm is None:
+        raise InvalidInput("Writing queries asks a language model: give --llm, such as --llm local.")
+    with call.engine() as engine, call.progress("writing queries", 1) as bar:
+        shop = _workshop(engine)
+        groups, _ = shop.groups(more=more or ())
+        scope = _scope(engine)
+        (drawn,) = engine.run([Turn("", scope, kinds=(kind,))], f"random(k={limit}, seed={seed})")
+        found = engine.catalog.records([hit.id for hit in drawn.hits], scope, drawn.asof)
+        made = written(list(found.values()), pairs_of(groups, kind), llm, each=each, seed=seed, progress=bar)
+        spec = engine.spec("search")
+        good = kept(engine, made, spec, progress=bar)
+        shop.keep("synth", merged([*good, *shop.kept("synth")]))
+    data = {"records": len(found), "written": len(made), "kept": len(good), "model": llm.name}
+    return Out(
+        data, lambda: [f"{len(made):,} queries written for {len(found):,} records by {llm.name}; {len(good):,} lead back and are kept."]
+    )
 
 
 def fit(
@@ -236,6 +352,9 @@ def auto(
 learn_app = typer.Typer(name="learn", no_args_is_help=True, rich_markup_mode="rich", help="From outcomes to components that serve.")
 _BODIES: tuple[tuple[Callable[..., Out], str], ...] = (
     (status, "bower scope encoder store"),
+    (score, "bower scope encoder store llm"),
+    (mine, "bower scope encoder store"),
+    (synth, "bower scope encoder store llm"),
     (fit, "bower scope encoder store llm"),
     (compare, "bower scope encoder store llm"),
     (publish, "bower scope encoder store"),

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from bowerbird.errors import UnknownName
 from bowerbird.learn.experience import Experience, experience
 from bowerbird.learn.groups import Candidate, Group, read, write
+from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.ledger import Ledger
 from bowerbird.ports import Library
 from bowerbird.types import Scope
@@ -47,15 +48,22 @@ class Workshop:
         return write(self._path(step), groups)
 
     def groups(self, upto: int | None = None, more: Sequence[Path] = ()) -> tuple[list[Group], Experience]:
-        """All there is: the ledger's groups with what steps added to them, then the groups of files in `more`."""
+        """All there is: the ledger's groups with what steps added to them, then those of files in `more`; rewards are smoothed raw ones."""
         found = self.experience(upto)
         every = [*found.groups, *(group for step in STEPS for group in self.kept(step)), *(g for path in more for g in read(path))]
-        return merged(every), found
+        return [_smoothed(group) for group in merged(every)], found
 
     def _path(self, step: Step) -> Path:
         if step not in STEPS:
             raise UnknownName("step", step, STEPS)
         return self.folder / f"{step}.jsonl"
+
+
+def _smoothed(group: Group) -> Group:
+    """With rewards made of raw ones, where every candidate has one and they tell candidates apart."""
+    if group.rewarded or any(candidate.raw is None for candidate in group.candidates):
+        return group
+    return next(iter(smooth([group])), group)
 
 
 def merged(groups: Iterable[Group]) -> list[Group]:
