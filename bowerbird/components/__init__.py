@@ -4,4 +4,6 @@ A component is one file here with a class (`save`, `load`), one line in the tabl
 know no store, no ledger and no stage.
 """
 
-TABLE: dict[str, str] = {}
+TABLE: dict[str, str] = {
+    "adapter": "bowerbird.components.adapter:QueryAdapter",
+}

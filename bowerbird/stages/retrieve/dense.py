@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from bowerbird.components.adapter import QueryAdapter
 from bowerbird.kinds import kind, kinds
-from bowerbird.ports import Encoder, Store
+from bowerbird.ports import Encoder, Store, Trained
 from bowerbird.roles import Query, Retrieve, ranked
 from bowerbird.stage import part
 from bowerbird.stages.retrieve.groups import by_filter, distinct
+from bowerbird.types import Scope, Turn
 
 __all__ = ["Dense"]
 
@@ -21,35 +23,62 @@ class Dense(Retrieve):
 
     Differs from the paper: one encoder for both sides. An encoder trained with instructions (`Encoder.instructed`)
     reads the query once for each kind that may be found, behind that kind's `query_instruction` (LLM-Embedder, arXiv
-    2310.07554, section 3), and the kinds' results are merged by score.
+    2310.07554, section 3), and the kinds' results are merged by score. Where a query adapter serves the turn's scope, its map of each
+    kind is applied likewise, and scores are brought back to the plain encoder's scale (`QueryAdapter.levelled`), so that
+    thresholds on them, `cutoff`'s for one, keep their meaning as far as two quantiles can. An adapter of another encoder is
+    left out, and the trace says so.
     Cost: one encoder call for the batch over its distinct texts, and one store call a distinct filter. With an
-    instructed encoder both are multiplied by the number of kinds asked for (all kinds where none is named).
+    instructed encoder the texts, and with it or an adapter the store calls, are multiplied by the number of kinds asked for (all
+    kinds where none is named).
     """
 
     name: ClassVar[str] = "dense"
     encoder: Encoder = part("encoder")
     store: Store = part("store")
+    trained: Trained | None = part("trained", optional=True)
 
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
-        if not self.encoder.instructed:
-            return self._found(queries)
+        adapters = self._adapters({query.filter.scope for query in queries})
+        if not self.encoder.instructed and not adapters:
+            return self._found(queries, adapters)
         asked: list[tuple[int, Query]] = []  # (place of the query it came from, what is searched)
         for place, query in enumerate(queries):
+            if not self.encoder.instructed and query.filter.scope not in adapters:
+                asked.append((place, query))
+                continue
             for name in query.filter.kinds or tuple(kinds()):
-                text = kind(name).query_instruction + query.text
+                text = kind(name).query_instruction + query.text if self.encoder.instructed else query.text
                 asked.append((place, replace(query, text=text, filter=replace(query.filter, kinds=(name,)))))
         best: list[dict[int, float]] = [{} for _ in queries]
-        for (place, _), pairs in zip(asked, self._found([query for _, query in asked]), strict=True):
+        for (place, _), pairs in zip(asked, self._found([query for _, query in asked], adapters), strict=True):
             best[place].update(pairs)
         return [ranked(scores)[: self.k] for scores in best]
 
-    def _found(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
+    def _found(self, queries: Sequence[Query], adapters: Mapping[Scope, QueryAdapter]) -> list[Sequence[tuple[int, float]]]:
         """What the store gives for each query: one encoder call, and one store call for each distinct filter."""
         rows = distinct([query.text for query in queries])
         vectors = self.encoder.encode(list(rows))
         done: list[Sequence[tuple[int, float]]] = [()] * len(queries)
         for filter, members in by_filter(queries):
             wanted = vectors[[rows[queries[member].text] for member in members]]
+            adapter = adapters.get(filter.scope)  # with one, `search` has asked for one kind at a time
+            if adapter is not None:
+                wanted = adapter.apply(wanted, filter.kinds[0])
             for member, pairs in zip(members, self.store.search_dense(self.encoder.id, wanted, self.k, filter), strict=True):
-                done[member] = pairs
+                done[member] = pairs if adapter is None else adapter.levelled(pairs, filter.kinds[0])
         return done
+
+    def _adapters(self, scopes: set[Scope]) -> dict[Scope, QueryAdapter]:
+        """The adapter of each scope that has one, of this encoder."""
+        if self.trained is None:
+            return {}
+        found = {scope: self.trained.component("adapter", scope) for scope in scopes}
+        return {scope: adapter for scope, adapter in found.items() if adapter is not None and adapter.encoder == self.encoder.id}
+
+    def remarks(self, before: Turn, after: Turn) -> Mapping[str, Any]:
+        adapter: QueryAdapter | None = None if self.trained is None else self.trained.component("adapter", before.scope)
+        if adapter is None or not before.retrieves:
+            return {}
+        if adapter.encoder == self.encoder.id:
+            return {"adapted": True}
+        return {"adapted": False, "why": f"the adapter is for {adapter.encoder}, the encoder is {self.encoder.id}: fit it anew"}
