@@ -321,9 +321,11 @@ class Engine:
             yield from turn.trace[known:]
         yield self._served(turn, text)
 
-    def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None) -> Sequence[Turn]:
-        """Run a batch of turns of your own through `spec`. Nothing is noted. `trained` stands in for what is published here."""
-        return self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec, trained)
+    def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None, records: bool = False) -> Sequence[Turn]:
+        """Run a batch of turns of your own through `spec`. Nothing is noted. `trained` stands in for what is published here;
+        `records`: look the hits' records up at the end, where no stage has."""
+        done = self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec, trained)
+        return filled(self.catalog, done) if records else done
 
     def feedback(
         self,

@@ -34,8 +34,8 @@ class TooLittle(InvalidInput):
 class Bench(Protocol):
     """A bower as learning needs it; `bowerbird.Engine` is one."""
 
-    def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None) -> Sequence[Turn]:
-        """The turns through `spec`; `trained` stands in for what the bower has published."""
+    def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None, records: bool = False) -> Sequence[Turn]:
+        """The turns through `spec`; `trained` stands in for what the bower has published, `records` looks the hits' records up."""
         ...
 
 
@@ -111,7 +111,7 @@ def ranked_scores(bench: Bench, groups: Sequence[Group], spec: str, trained: Tra
     """kind -> query id -> nDCG@10 of the hits of `spec` over the whole bower, each query for its group's kind and scope."""
     turns = [Turn(group.query, Scope.parse(group.scope), id=group.id, kinds=(group.kind,)) for group in groups]
     found: dict[str, dict[str, float]] = {}
-    for group, turn in zip(groups, bench.run(turns, spec, trained=trained), strict=True):
+    for group, turn in zip(groups, bench.run(turns, spec, trained=trained, records=True), strict=True):
         labels = {candidate.key: candidate.label for candidate in group.candidates}
         keys = [hit.record.key for hit in turn.hits if hit.record is not None]
         found.setdefault(group.kind, {})[group.id] = gain_at(10, [labels.get(key, 0.0) for key in keys], list(labels.values()))
