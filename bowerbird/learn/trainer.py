@@ -9,22 +9,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from bowerbird.components.shelf import Component
-from bowerbird.errors import InvalidInput
+from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.learn.groups import Group
 from bowerbird.ports import LLM, Encoder, Trained
 from bowerbird.types import Scope, Turn
 
-__all__ = ["Bench", "Fit", "Only", "Progress", "Scores", "Setting", "TooLittle", "Trainer", "gain_at", "ranked_scores"]
+__all__ = ["Bench", "Fit", "Only", "Progress", "Scores", "Setting", "TooLittle", "Trainer", "chosen", "gain_at", "ranked_scores"]
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much (0 = unknown)
 Scores = Mapping[str, Mapping[str, float]]  # kind -> query id -> score, higher is better
 _NONE: Mapping[str, Any] = MappingProxyType({})
+_T = TypeVar("_T")
 
 
 class TooLittle(InvalidInput):
@@ -105,6 +106,25 @@ class Trainer(ABC):
         """How well each query is served by `component` (None = without one): nDCG@10 of the records known to help."""
         spec = self.stages[component is not None]
         return ranked_scores(setting.bench, [g for g in groups if g.positives], spec, Only(self.component, component))
+
+
+def chosen(defaults: _T, given: Mapping[str, Any]) -> _T:
+    """A trainer's options (a frozen dataclass of whole numbers, numbers and texts, none below 0) with those that were `given` put in.
+
+    Raises `UnknownName` for an option that there is not, `InvalidInput` for a value of another type.
+    """
+    known = {f.name: getattr(defaults, f.name) for f in fields(defaults)}  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in known:
+            raise UnknownName("option", name, known)
+        wanted = (int, float) if isinstance(known[name], float) else (type(known[name]),)
+        if (
+            not isinstance(value, wanted)
+            or (isinstance(value, bool) and bool not in wanted)
+            or (isinstance(value, (int, float)) and value < 0)
+        ):
+            raise InvalidInput(f"Option {name}={value!r} must be a {wanted[-1].__name__}, 0 or more; the default is {known[name]!r}.")
+    return replace(defaults, **given)  # type: ignore[type-var]
 
 
 def ranked_scores(bench: Bench, groups: Sequence[Group], spec: str, trained: Trained | None) -> Scores:

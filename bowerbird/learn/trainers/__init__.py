@@ -1,3 +1,5 @@
 """Trainers, one file for each component: the rungs of the ladder, cheapest first."""
 
-TABLE: dict[str, str] = {}
+TABLE: dict[str, str] = {
+    "adapter": "bowerbird.learn.trainers.adapter:AdapterTrainer",
+}
