@@ -6,4 +6,5 @@ know no store, no ledger and no stage.
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.components.adapter:QueryAdapter",
+    "encoder": "bowerbird.encoders.trained:TrainedEncoder",
 }

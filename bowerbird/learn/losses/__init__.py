@@ -1,7 +1,8 @@
 """Objectives on a matrix of scores, (queries, keys): one file each, pure functions of torch tensors. They know no encoder and no text.
 
 Scores are inner products divided by a temperature. `own` (queries, candidates) holds the columns of each query's own candidates, best
-reward first. `allowed` (queries, keys) is False where a key must not count against a query: a key that helps it too.
+reward first; padding names any column, and has the reward -inf. `allowed` (queries, keys) is False where a key must not count against
+a query: a key that helps it too.
 """
 
 TABLE: dict[str, str] = {

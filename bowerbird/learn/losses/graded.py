@@ -14,8 +14,9 @@ def graded(scores: Any, own: Any, rewards: Any, allowed: Any, temperature: float
     whole group is sorted by reward, where the code pins the labelled positive first; the temperature is used, where the code ignores it.
     Polarised rewards give InfoNCE, equal ones a ranked InfoNCE of equal weights. A reward of -inf marks padding.
     """
-    theirs = scores.masked_fill(~allowed, float("-inf")).scatter(1, own, float("-inf")).logsumexp(1, keepdim=True)
     padding = rewards == float("-inf")
+    taken = allowed.long().zero_().scatter_add(1, own, (~padding).long()) > 0  # padding may repeat a column
+    theirs = scores.masked_fill(~allowed | taken, float("-inf")).logsumexp(1, keepdim=True)
     mine = scores.gather(1, own)
     ranked = mine.masked_fill(padding, float("-inf"))
     below = _logaddexp(ranked.flip(1).logcumsumexp(1).flip(1), theirs)

@@ -2,4 +2,5 @@
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.learn.trainers.adapter:AdapterTrainer",
+    "encoder": "bowerbird.learn.trainers.encoder:EncoderTrainer",
 }
