@@ -400,6 +400,11 @@ class Catalog:
             rows = [{"name": f"fact:{name}", "value": value} for name, value in facts.items()]
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows)
 
+    def tenants(self) -> Sequence[str]:
+        """Tenants that own a record, for upkeep alone."""
+        with self._db.reading() as connection:
+            return connection.scalars(select(records.c.tenant).distinct().order_by(records.c.tenant)).all()
+
     def totals(self) -> Mapping[str, int]:
         """Rows of each table, all scopes."""
         with self._db.reading() as connection:

@@ -41,8 +41,9 @@ def status(call: Call, more: _More = None) -> Out:
       bowerbird learn status --scope acme/ann --json
     """
     from bowerbird import table
-    from bowerbird.learn.ladder import LADDER, trainer_of
+    from bowerbird.learn.ladder import LADDER
     from bowerbird.learn.publish import sides
+    from bowerbird.learn.trainer import trainer_of
 
     with call.engine() as engine:
         groups, found = _workshop(engine).groups(more=more or ())
@@ -211,8 +212,8 @@ def fit(
       bowerbird learn fit ranker --publish
       bowerbird learn fit router --option family=mf --from routes.jsonl
     """
-    from bowerbird.learn.ladder import trainer_of
     from bowerbird.learn.publish import made
+    from bowerbird.learn.trainer import trainer_of
 
     limit = seconds_of("--time", seconds) if seconds else None
     with call.engine() as engine, call.progress(f"fit {component}", 1) as bar:
@@ -249,8 +250,8 @@ def compare(
       bowerbird learn compare adapter@2
       bowerbird learn compare ranker@1 --json
     """
-    from bowerbird.learn.ladder import trainer_of
     from bowerbird.learn.publish import sides, verdict
+    from bowerbird.learn.trainer import trainer_of
 
     with call.engine() as engine:
         shop = _workshop(engine)
@@ -277,7 +278,8 @@ def publish(call: Call, artifact: Annotated[str, typer.Argument(help="A version,
         judged = chosen.card.get("verdict", {})
         if not judged.get("publish"):
             raise InvalidInput(f"{chosen.name} is not published: {judged.get('why', 'it was never judged.')}")
-        _publish(engine, chosen, judged["why"])
+        with call.progress(f"publish {chosen.name}", 1) as bar:
+            _publish(engine, chosen, judged["why"], bar)
     return Out({"published": chosen.name}, lambda: [f"{chosen.name} serves {chosen.scope} now."])
 
 
@@ -293,13 +295,16 @@ def rollback(
       bowerbird learn rollback adapter
       bowerbird learn rollback adapter --to 0
     """
+    from bowerbird.learn.publish import publish as let_serve
+
     with call.engine() as engine:
         serving = engine.shelf.serving(component, _scope(engine))
         if serving is None and to is None:
             raise InvalidInput(f"No {component} serves {_scope(engine)}: there is nothing to go back from.")
         parent = str((serving.card.get("parent") if serving else None) or f"{component}@0")
         version = int(parent.rpartition("@")[2]) if to is None else to
-        _withdraw(engine, component, version)
+        with call.progress(f"rollback {component}", 1) as bar:
+            let_serve(engine, component, version, _scope(engine), "rollback", bar)
         now = engine.shelf.serving(component, _scope(engine))
     said = f"{now.name} serves again." if now else f"No {component} serves any more."
     return Out({"component": component, "serving": now.name if now else None}, lambda: [said])
@@ -331,9 +336,7 @@ def auto(
         setting = _setting(engine, shop, "auto", seed, progress=bar)
         limit = seconds_of("--time", seconds)
         named = tuple(component or ())
-        done = climb(
-            groups, setting, engine.shelf, engine.ledger, _scope(engine), seconds=limit, upto=found.upto, margin=margin, rungs=named
-        )
+        done = climb(groups, setting, engine, _scope(engine), seconds=limit, upto=found.upto, margin=margin, rungs=named)
         for rung in done:
             rungs.append(rung)
             call.note(f"{rung.component} ({rung.seconds:.0f} s): {rung.said}")
@@ -405,16 +408,10 @@ def named(engine: Engine, artifact: str) -> Artifact:
     return found
 
 
-def _publish(engine: Engine, artifact: Artifact, why: str) -> None:
+def _publish(engine: Engine, artifact: Artifact, why: str, progress: Any = None) -> None:
     from bowerbird.learn.publish import publish as let_serve
 
-    let_serve(engine.shelf, engine.ledger, artifact.component, artifact.version, _scope(engine), why)
-
-
-def _withdraw(engine: Engine, component: str, version: int) -> None:
-    from bowerbird.learn.publish import publish as let_serve
-
-    let_serve(engine.shelf, engine.ledger, component, version, _scope(engine), "rollback")
+    let_serve(engine, artifact.component, artifact.version, _scope(engine), why, progress)
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:

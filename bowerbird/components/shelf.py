@@ -60,7 +60,7 @@ class Shelf:
     """The artifacts of a bower in `folder`. Safe in threads; loaded components are kept until another one serves."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self._db, self._folder = database, folder
+        self._db, self.folder = database, folder
         self._lock = threading.Lock()
         self._serving: dict[tuple[str, Scope], Artifact] = {}
         self._looked = -math.inf
@@ -71,13 +71,13 @@ class Shelf:
     def keep(self, component: str, made: Component, scope: Scope, card: Mapping[str, Any]) -> Artifact:
         """Keep a new version; it does not serve yet. It is there whole or not at all, whatever is killed when."""
         table.load("components", component)
-        fresh = self._folder / f".{component}-{uuid.uuid4().hex}"
+        fresh = self.folder / f".{component}-{uuid.uuid4().hex}"
         made.save(fresh)
         (fresh / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
         _on_disk(fresh)
         with self._db.writing() as connection:
             version = 1 + (connection.scalar(select(func.max(artifacts.c.version)).where(artifacts.c.name == component)) or 0)
-            path = self._folder / component / str(version)
+            path = self.folder / component / str(version)
             shutil.rmtree(path, ignore_errors=True)  # of a version whose row was never written
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh.rename(path)
@@ -109,7 +109,7 @@ class Shelf:
                 Scope(row.tenant, row.user or None, row.session or None),
                 row.created,
                 row.published,
-                self._folder / row.path,
+                self.folder / row.path,
                 json.loads(row.card),
             )
             for row in rows

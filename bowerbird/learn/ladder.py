@@ -11,16 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bowerbird import table
 from bowerbird.components.shelf import Artifact, Shelf
 from bowerbird.errors import BowerbirdError
 from bowerbird.learn.groups import Group
 from bowerbird.learn.publish import MARGIN, Made, data_hash, made, publish
-from bowerbird.learn.trainer import Setting, Trainer
-from bowerbird.ledger import Ledger
+from bowerbird.learn.trainer import Bower, Setting, trainer_of
 from bowerbird.types import Scope
 
-__all__ = ["LADDER", "Rung", "climb", "trainer_of"]
+__all__ = ["LADDER", "Rung", "climb"]
 
 LADDER: tuple[tuple[str, float], ...] = (
     ("adapter", 0.15),
@@ -44,17 +42,10 @@ class Rung:
     seconds: float = 0.0
 
 
-def trainer_of(component: str) -> Trainer:
-    """The trainer of a component; an unknown one raises `UnknownName`."""
-    found: Trainer = table.load("trainers", component)()
-    return found
-
-
 def climb(
     groups: Sequence[Group],
     setting: Setting,
-    shelf: Shelf,
-    ledger: Ledger,
+    bower: Bower,
     scope: Scope,
     *,
     seconds: float,
@@ -73,14 +64,12 @@ def climb(
             yield Rung(component, "Not begun: the time was over.")
             continue
         began = time.monotonic()
-        rung = _rung(component, groups, replace(setting, seconds=left * shares[component]), shelf, ledger, scope, upto, margin)
+        rung = _rung(component, groups, replace(setting, seconds=left * shares[component]), bower, scope, upto, margin)
         yield replace(rung, seconds=round(time.monotonic() - began, 1))
 
 
-def _rung(
-    component: str, groups: Sequence[Group], setting: Setting, shelf: Shelf, ledger: Ledger, scope: Scope, upto: int, margin: float
-) -> Rung:
-    trainer = trainer_of(component)
+def _rung(component: str, groups: Sequence[Group], setting: Setting, bower: Bower, scope: Scope, upto: int, margin: float) -> Rung:
+    trainer, shelf = trainer_of(component), bower.shelf
     before = _finished(shelf, component, groups, setting, scope)
     if before is not None:
         serving = shelf.serving(component, scope)
@@ -91,7 +80,7 @@ def _rung(
         return Rung(component, str(error))
     if not done.verdict.publish:
         return Rung(component, done.verdict.why, done.artifact)
-    publish(shelf, ledger, component, done.artifact.version, scope, done.verdict.why)
+    publish(bower, component, done.artifact.version, scope, done.verdict.why)
     return Rung(component, f"Published. {done.verdict.why}", done.artifact, True)
 
 

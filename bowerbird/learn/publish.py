@@ -19,8 +19,7 @@ from bowerbird.errors import InvalidInput
 from bowerbird.evals.compare import LEAST as LEAST_ITEMS
 from bowerbird.evals.compare import Comparison, compare
 from bowerbird.learn.groups import PARTS, Group, Part, part
-from bowerbird.learn.trainer import Fit, Scores, Setting, TooLittle, Trainer
-from bowerbird.ledger import Ledger
+from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, TooLittle, Trainer, trainer_of
 from bowerbird.types import Scope
 
 __all__ = ["LEAST", "MARGIN", "Made", "Verdict", "made", "publish", "sides", "verdict"]
@@ -127,12 +126,14 @@ def made(
     return Made(shelf.keep(trainer.component, fit.component, scope, card), fit, found)
 
 
-def publish(shelf: Shelf, ledger: Ledger, component: str, version: int, scope: Scope, why: str) -> Artifact | None:
+def publish(bower: Bower, component: str, version: int, scope: Scope, why: str, progress: Progress | None = None) -> Artifact | None:
     """Let that version serve from now on (0 = none), and note it in the ledger."""
+    shelf = bower.shelf
     before = shelf.serving(component, scope)
+    trainer_of(component).serve(bower, shelf.get(component, version) if version else None, scope, progress)
     chosen = shelf.publish(component, version, scope)
     note = {"component": component, "version": version, "before": before.name if before else None, "why": why}
-    ledger.published(note, scope)
+    bower.ledger.published(note, scope)
     return chosen
 
 

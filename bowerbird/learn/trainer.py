@@ -14,13 +14,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from bowerbird.components.shelf import Component
+from bowerbird import table
+from bowerbird.catalog import Catalog
+from bowerbird.components.shelf import Artifact, Component, Shelf
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.learn.groups import Group
+from bowerbird.ledger import Ledger
 from bowerbird.ports import LLM, Encoder, Trained
 from bowerbird.types import Scope, Turn
 
-__all__ = ["Bench", "Fit", "Only", "Progress", "Scores", "Setting", "TooLittle", "Trainer", "chosen", "gain_at", "ranked_scores"]
+__all__ = [
+    "Bench",
+    "Bower",
+    "Fit",
+    "Only",
+    "Progress",
+    "Scores",
+    "Setting",
+    "TooLittle",
+    "Trainer",
+    "chosen",
+    "gain_at",
+    "ranked_scores",
+    "trainer_of",
+]
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much (0 = unknown)
 Scores = Mapping[str, Mapping[str, float]]  # kind -> query id -> score, higher is better
@@ -38,6 +55,16 @@ class Bench(Protocol):
     def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None, records: bool = False) -> Sequence[Turn]:
         """The turns through `spec`; `trained` stands in for what the bower has published, `records` looks the hits' records up."""
         ...
+
+
+class Bower(Bench, Protocol):
+    """A bower as publishing needs it; `bowerbird.Engine` is one."""
+
+    shelf: Shelf
+    ledger: Ledger
+    catalog: Catalog
+
+    def reembed(self, encoder: str | Encoder | None, progress: Progress | None = None) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,10 @@ class Trainer(ABC):
     def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
         """A new component from `train`; `dev` decides when to stop. `check` has passed. Same groups and seed, same component."""
 
+    def serve(self, bower: Bower, chosen: Artifact | None, scope: Scope, progress: Progress | None = None) -> None:
+        """What has to be done before `chosen` serves (None = none does): here, nothing. Raises what forbids it."""
+        return
+
     def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
         """How well each query is served by `component` (None = without one): nDCG@10 of the records known to help."""
         spec = self.stages[component is not None]
@@ -125,6 +156,12 @@ def chosen(defaults: _T, given: Mapping[str, Any]) -> _T:
         ):
             raise InvalidInput(f"Option {name}={value!r} must be a {wanted[-1].__name__}, 0 or more; the default is {known[name]!r}.")
     return replace(defaults, **given)  # type: ignore[type-var]
+
+
+def trainer_of(component: str) -> Trainer:
+    """The trainer of a component; an unknown one raises `UnknownName`."""
+    found: Trainer = table.load("trainers", component)()
+    return found
 
 
 def ranked_scores(bench: Bench, groups: Sequence[Group], spec: str, trained: Trained | None) -> Scores:

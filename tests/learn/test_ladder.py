@@ -7,8 +7,8 @@ import pytest
 from bowerbird import Engine
 from bowerbird.errors import UnknownName
 from bowerbird.learn.groups import Candidate, Group
-from bowerbird.learn.ladder import LADDER, climb, trainer_of
-from bowerbird.learn.trainer import Setting, Trainer
+from bowerbird.learn.ladder import LADDER, climb
+from bowerbird.learn.trainer import Setting, Trainer, trainer_of
 from bowerbird.types import Scope
 
 ANN = Scope("acme", "ann")
@@ -21,7 +21,7 @@ def groups(label: float, n: int = 300) -> list[Group]:
 def test_what_is_better_serves_and_is_not_made_twice(bird: Engine, shift_trainer: type[Trainer]) -> None:
     def once(given: list[Group], seconds: float = 60.0) -> tuple[str, bool]:
         setting = Setting(bird, None)
-        (rung,) = climb(given, setting, bird.shelf, bird.ledger, ANN, seconds=seconds, rungs=["adapter"])
+        (rung,) = climb(given, setting, bird, ANN, seconds=seconds, rungs=["adapter"])
         return rung.said, rung.published
 
     said, published = once(groups(0.2))
@@ -42,7 +42,7 @@ def test_what_is_better_serves_and_is_not_made_twice(bird: Engine, shift_trainer
 
 
 def test_too_little_is_a_rung_that_says_so(bird: Engine, shift_trainer: type[Trainer]) -> None:
-    (rung,) = climb([], Setting(bird, None), bird.shelf, bird.ledger, ANN, seconds=9, rungs=["adapter"])
+    (rung,) = climb([], Setting(bird, None), bird, ANN, seconds=9, rungs=["adapter"])
     assert "needs at least 30 training queries" in rung.said
     assert rung.artifact is None
 

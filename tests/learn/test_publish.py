@@ -29,7 +29,7 @@ def test_better_is_published_and_says_so(bird: Engine, shift_trainer: type[Train
     done = made(shift_trainer(), groups(0.2), setting(bird), bird.shelf, ANN, upto=7)
     assert done.verdict.publish, done.verdict.why
     assert bird.shelf.serving("adapter", ANN) is None, "keeping is not publishing"
-    publish(bird.shelf, bird.ledger, "adapter", done.artifact.version, ANN, done.verdict.why)
+    publish(bird, "adapter", done.artifact.version, ANN, done.verdict.why)
     assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.2)
     card = done.artifact.card
     assert (card["parent"], card["ledger_upto"], card["seed"]) == (None, 7, 0)
@@ -81,21 +81,21 @@ def test_too_little_is_said_before_any_work(bird: Engine, shift_trainer: type[Tr
 def test_back_and_none(bird: Engine, shift_trainer: type[Trainer]) -> None:
     for label in (0.2, 0.4):
         version = made(shift_trainer(), groups(label), setting(bird), bird.shelf, ANN).artifact.version
-        publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
+        publish(bird, "adapter", version, ANN, "better")
     assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.4)
-    publish(bird.shelf, bird.ledger, "adapter", 1, ANN, "back")
+    publish(bird, "adapter", 1, ANN, "back")
     assert bird.shelf.component("adapter", ANN).by == pytest.approx(0.2)
-    publish(bird.shelf, bird.ledger, "adapter", 0, ANN, "none")
+    publish(bird, "adapter", 0, ANN, "none")
     assert bird.shelf.component("adapter", ANN) is None
     with pytest.raises(NotFound, match="adapter@1, adapter@2"):
-        publish(bird.shelf, bird.ledger, "adapter", 9, ANN, "?")
+        publish(bird, "adapter", 9, ANN, "?")
 
 
 def test_what_was_learnt_in_one_scope_serves_no_other(bird: Engine, shift_trainer: type[Trainer]) -> None:
     version = made(shift_trainer(), groups(0.2), setting(bird), bird.shelf, ANN).artifact.version
     with pytest.raises(InvalidInput, match="acme/ann"):
-        publish(bird.shelf, bird.ledger, "adapter", version, Scope("acme", "bob"), "?")
-    publish(bird.shelf, bird.ledger, "adapter", version, ANN, "better")
+        publish(bird, "adapter", version, Scope("acme", "bob"), "?")
+    publish(bird, "adapter", version, ANN, "better")
     seen = {str(scope): bird.shelf.component("adapter", scope) is not None for scope in _scopes()}
     assert seen == {"acme/ann": True, "acme/ann/s1": True, "acme": False, "acme/bob": False, "other": False}
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bowerbird import table
+from bowerbird.components.shelf import Artifact
 from bowerbird.encoders import weights
 from bowerbird.encoders.sentence_transformers import load
 from bowerbird.encoders.trained import TrainedEncoder
@@ -21,8 +22,9 @@ from bowerbird.kinds import kind
 from bowerbird.learn.batches import drawn, planned
 from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.groups import Candidate, Group
-from bowerbird.learn.trainer import Fit, Setting, Trainer, chosen, gain_at
+from bowerbird.learn.trainer import Bower, Fit, Progress, Setting, Trainer, chosen, gain_at
 from bowerbird.need import need
+from bowerbird.types import Scope
 
 __all__ = ["LOSSES", "EncoderTrainer", "Options"]
 
@@ -30,6 +32,7 @@ LOSSES: Mapping[str, tuple[str, float]] = {"memory": ("kl", 0.1), "user": ("kl",
 """Kind -> the loss of its rewarded groups and the temperature of their rewards; the others `graded` at 1 (LLM-Embedder, section 3.2).
 Groups without rewards take `infonce`."""
 _GRADED = ("graded", 1.0)
+_BEFORE = "encoder_before_training"  # the catalog's note of the encoder to go back to
 _TIMED = 4  # steps whose time says how many there is time for
 _POOL = 600  # texts that dev queries are ranked against
 _DEV = 150  # dev queries
@@ -108,6 +111,23 @@ class EncoderTrainer(Trainer):
             **({"stopped": stopped} if stopped else {}),
         }
         return Fit(TrainedEncoder(run.model, options.instructed), tuple(run.state.curve), about)
+
+    def serve(self, bower: Bower, chosen: Artifact | None, scope: Scope, progress: Progress | None = None) -> None:
+        """Re-embed the bower, the old encoder serving meanwhile; None goes back to the encoder from before the first trained one.
+
+        An encoder serves every scope, so it may be learnt only where all records are of one tenant. Raises `InvalidInput` elsewhere.
+        """
+        others = sorted(set(bower.catalog.tenants()) - {scope.tenant})
+        if others:
+            raise InvalidInput(
+                f"An encoder serves the whole bower, and this one keeps records of other tenants than {scope.tenant!r} "
+                f"({', '.join(others[:3])}): what was learnt from one must not serve the others. "
+                "An adapter serves its own scope alone: bowerbird learn fit adapter"
+            )
+        now = bower.catalog.fact("encoder") or "auto"
+        if str(bower.shelf.folder) not in now:
+            bower.catalog.set_fact(_BEFORE, now)
+        bower.reembed(f"auto:{chosen.path}" if chosen else bower.catalog.fact(_BEFORE) or "auto", progress)
 
     def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Mapping[str, Mapping[str, float]]:
         """nDCG@10 among all candidates of the groups given: a new encoder's vectors are in no bower before it is published."""
