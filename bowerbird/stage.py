@@ -27,7 +27,8 @@ __all__ = ["Leaf", "Noted", "Stage", "default_of", "part", "settings"]
 
 
 def part(name: str, power: type | None = None, optional: bool = False) -> Any:
-    """A field that holds a part (`encoder`, `sparse`, `scorer`, `store`, `library`, `llm`, `counter`, `secret`, `trained`, `lessons`), bound by name.
+    """A field that holds a part, bound by name: `encoder`, `sparse`, `scorer`, `store`, `library`, `llm`, `counter`, `secret`, `trained` or
+    `lessons`.
 
     `power`: a runtime-checkable protocol of `ports.py` that the part must satisfy. `optional`: may stay None.
     """

@@ -115,7 +115,8 @@ class LLMSuite:
         together = llm.loglikelihood(pairs)
         for pair, (total, tokens) in zip(pairs, together, strict=True):
             alone, number = llm.loglikelihood([pair])[0]
-            assert (total, tokens) == (pytest.approx(alone, rel=1e-4, abs=1e-3), number)
+            assert total == pytest.approx(alone, rel=1e-4, abs=1e-3)
+            assert tokens == number
 
     def test_hidden_states(self, llm: LLM) -> None:
         if not isinstance(llm, HiddenStates):
