@@ -181,8 +181,10 @@ def test_keys_that_help_are_no_negatives() -> None:
     labelled = [Group(f"q{i}", "example", "s", (Candidate(f"e{i}", f"text {i}", 1.0),), ("yes" if i < 2 else "no",)) for i in range(3)]
     assert _Batch(labelled, Options(instructed=False), random.Random(0)).allowed == [[True, False, True], [False, True, True], [True] * 3]
     told = _Batch(labelled, Options(), random.Random(0)).texts[0]
-    assert told.endswith("q0")
-    assert told != "q0"
+    assert told == "q0"
+    behind = _Batch(labelled, Options(instructed=True), random.Random(0)).texts[0]
+    assert behind.endswith("q0")
+    assert behind != "q0"
 
 
 def test_candidates_are_drawn_with_the_best_in_front() -> None:

