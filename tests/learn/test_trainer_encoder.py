@@ -126,7 +126,7 @@ def test_gradients_made_chunk_by_chunk_are_those_of_the_whole_batch(bird: Engine
 
 
 def test_rewards_rank_what_labels_cannot(bird: Engine, tiny: Path) -> None:
-    done = fit(bird, tiny, groups(rewards=True))
+    done = fit(bird, tiny, groups(rewards=True), candidates=3)
     vectors = done.component.encode([f"w{i}" for i in range(30)])
     keys = done.component.encode(WORDS[30:])
     second = np.mean([vectors[i] @ keys[(i + 7) % 30] > vectors[i] @ keys[(i + 13) % 30] for i in range(30)])
