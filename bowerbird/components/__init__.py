@@ -6,5 +6,6 @@ know no store, no ledger and no stage.
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.components.adapter:QueryAdapter",
+    "router": "bowerbird.components.router:Router",
     "encoder": "bowerbird.encoders.trained:TrainedEncoder",
 }

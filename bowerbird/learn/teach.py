@@ -29,16 +29,18 @@ _T = TypeVar("_T")
 _MOST = 8  # positives a group: labelled tasks have hundreds of equals
 
 
-def taught(task: Task, data: Path | None = None, limit: int | None = None, seed: int = 0) -> list[Group]:
+def taught(task: Task, data: Path | None = None, limit: int | None = None, seed: int = 0, split: str = "") -> list[Group]:
     """Up to `limit` groups (None = all), an even sample, the same each time. Raises `InvalidInput` where a task has nothing to teach.
+
+    `split`: another one than the task's own for training, such as "test" for groups to judge by.
 
     A group's candidates are the records that help its case, at most 8 of them, drawn by `seed`; its scope is the case's.
     """
     found = task.data(data)
     corpus = Corpus(task.records(found))
-    split = next((name for name in TRAIN if name in task.splits), None)
-    if split is not None:
-        return list(_from_cases(task, corpus, drawn(list(task.cases(found, split)), limit, seed), seed))
+    named = split or next((name for name in TRAIN if name in task.splits), "")
+    if named:
+        return list(_from_cases(task, corpus, drawn(list(task.cases(found, named)), limit, seed), seed))
     if any("label" in record.fields for record in corpus.records):
         return list(_from_pool(task, corpus.records, limit, seed))
     raise InvalidInput(f"Task {task.name!r} has nothing to learn from: no split of {', '.join(TRAIN)}, and no labelled records.")
@@ -46,11 +48,24 @@ def taught(task: Task, data: Path | None = None, limit: int | None = None, seed:
 
 def _from_cases(task: Task, corpus: Corpus, cases: Sequence[Case], seed: int) -> Iterator[Group]:
     for case in cases:
+        if "scores" in case.facts:  # models, each with what it scored
+            yield _routed(task, corpus, case)
+            continue
         gold = {key: record for key in case.gold if (record := corpus.record(key, case.scope)) is not None}
         for name in sorted({record.kind for record in gold.values()}):
             keys = [key for key, record in gold.items() if record.kind == name]
             candidates = tuple(_candidate(gold[key], case.gold[key]) for key in _few(keys, f"{seed}/{case.id}"))
             yield Group(case.query, name, task.name, candidates, case.answers, scope=str(case.scope), about={"case": case.id})
+
+
+def _routed(task: Task, corpus: Corpus, case: Case) -> Group:
+    scores = case.facts["scores"]
+    models = {key: record for key in scores if (record := corpus.record(key, case.scope)) is not None}
+    candidates = tuple(
+        Candidate(key, kind(record.kind).encode(record), float(key in case.gold), raw=float(scores[key])) for key, record in models.items()
+    )
+    about = {"case": case.id, "costs": dict(case.facts.get("costs") or {})}
+    return Group(case.query, "model", task.name, candidates, scope=str(case.scope), about=about)
 
 
 def _from_pool(task: Task, pool: Sequence[Record], limit: int | None, seed: int) -> Iterator[Group]:

@@ -2,5 +2,6 @@
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.learn.trainers.adapter:AdapterTrainer",
+    "router": "bowerbird.learn.trainers.router:RouterTrainer",
     "encoder": "bowerbird.learn.trainers.encoder:EncoderTrainer",
 }

@@ -6,5 +6,6 @@ TABLE: dict[str, str] = {
     "recency": "bowerbird.stages.retrieve.recency:Recency",
     "random": "bowerbird.stages.retrieve.random:Random",
     "keys": "bowerbird.stages.retrieve.keys:Keys",
+    "router": "bowerbird.stages.retrieve.router:Router",
     "none": "bowerbird.stages.retrieve.none:Nothing",
 }
