@@ -29,6 +29,7 @@ from bowerbird.ingest.source import open_source
 from bowerbird.kinds import checked
 from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
+from bowerbird.ledger.lessons import Lessons
 from bowerbird.parts import Parts
 from bowerbird.ports import LLM, Encoder, Trained
 from bowerbird.roles import StreamsAnswers, filled
@@ -108,7 +109,7 @@ class Engine:
         if encoder == "own":
             encoder = self.catalog.fact("encoder") or "auto"
         self._encoder_name = encoders.absolute(encoder) if isinstance(encoder, str) else ""  # its name, where it has one
-        self._parts = Parts(self.catalog, encoder, llm, trained or self.shelf)
+        self._parts = Parts(self.catalog, encoder, llm, trained or self.shelf, Lessons(self.ledger))
         self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
         self._contexts: OrderedDict[tuple[Scope, str], Turn] = OrderedDict()

@@ -17,6 +17,7 @@ from bowerbird.catalog import Catalog
 from bowerbird.encoders import choose as encoders
 from bowerbird.errors import InvalidInput
 from bowerbird.index import Index
+from bowerbird.ledger.lessons import Lessons
 from bowerbird.llms import choose as llms
 from bowerbird.llms.tokens import EstimatedTokens
 from bowerbird.ports import LLM, Encoder, PairScorer, SparseEncoder, TokenCounter, Trained
@@ -30,11 +31,18 @@ _PIPELINES = 1000  # bound ones that are remembered
 class Parts:
     """What stages are bound to. `encoder` and `llm`: a name, a part, "auto" for the best at hand, None for none. Safe in threads."""
 
-    def __init__(self, catalog: Catalog, encoder: str | Encoder | None, llm: str | LLM | None, trained: Trained | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: str | Encoder | None,
+        llm: str | LLM | None,
+        trained: Trained | None = None,
+        lessons: Lessons | None = None,
+    ) -> None:
         self.encoder: Encoder | None = encoders.choose(encoder) if isinstance(encoder, str) else encoder
         self.sparse: SparseEncoder = table.load("encoders", "bm25")()
         self.index: Index | None = None
-        self.trained = trained
+        self.trained, self.lessons = trained, lessons
         self._catalog = catalog
         self._wanted, self._llm = llm, None if isinstance(llm, str) else llm
         self._scorer: PairScorer | None = None
@@ -92,7 +100,7 @@ class Parts:
             return f"rrf(bm25{k}, dense{k})" if dense else f"bm25{k}"
         found = "rrf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
         # Without meanings to go by, fewer of the question's words must do, or most questions would find nothing.
-        augment = f"small_talk >> {found} >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
+        augment = f"small_talk >> {found} >> error_memory >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
         if use == "augment":
             return augment
         return f"{augment} >> {'extractive' if self.llm is None else 'llm'} >> citations"
@@ -104,7 +112,7 @@ class Parts:
             return self._catalog
         if name == "secret":
             return self._secret
-        if name in ("encoder", "sparse", "llm", "counter", "scorer", "trained"):
+        if name in ("encoder", "sparse", "llm", "counter", "scorer", "trained", "lessons"):
             part: object | None = getattr(self, name)
             return part
         raise InvalidInput(f"No part is called {name!r}.")

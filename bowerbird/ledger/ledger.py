@@ -105,6 +105,10 @@ class Ledger:
             row = connection.execute(query).first()
         return None if row is None else Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
 
+    def newest(self) -> int:
+        """The newest position, whoever made it; 0 = there is none. It tells that something happened, and nothing of what."""
+        return int(self._db.look("SELECT max(seq) FROM events")[0][0] or 0)
+
     def events(
         self, scope: Scope, *, type: str | None = None, turn: str | None = None, after: int = 0, limit: int = 1000
     ) -> Iterator[Event]:

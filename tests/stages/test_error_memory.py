@@ -1,0 +1,111 @@
+"""Error memory: complaints change the very next answer, one slip does not, unrelated questions do not, and nobody hears of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bowerbird import Engine
+from bowerbird.errors import InvalidInput
+from bowerbird.ledger.lessons import Lessons
+from bowerbird.spec import parse
+from bowerbird.testing.stage_suite import StageSuite
+from bowerbird.types import Scope
+
+ANN = Scope("acme", "ann")
+SPEC = "bm25 >> error_memory >> budget"
+TEXTS = {
+    "old": "The boiler code is 1234, the boiler code, said the boiler note.",
+    "new": "The boiler code is 5678.",
+    "car": "The car is parked in the yard.",
+    "tea": "Green tea is in the upper cupboard.",
+}
+
+
+@pytest.fixture
+def stocked(bird: Engine) -> Engine:
+    bird.add([{"key": key, "kind": "passage", "text": text} for key, text in TEXTS.items()])
+    return bird
+
+
+def order(bird: Engine, query: str, spec: str = SPEC) -> Sequence[str]:
+    return [hit.record.key for hit in bird.augment(query, spec=spec).hits if hit.record]
+
+
+def complain(bird: Engine, times: int, value: float = -1.0, query: str = "what is the boiler code", key: str = "old") -> None:
+    for _ in range(times):
+        bird.feedback(bird.augment(query, spec="bm25 >> budget"), value, keys=key)
+
+
+def test_complaints_change_the_next_answer_and_one_slip_does_not(stocked: Engine) -> None:
+    assert order(stocked, "what is the boiler code") == ["old", "new"]
+    complain(stocked, 1)
+    assert order(stocked, "what is the boiler code") == ["old", "new"], "a clear winner stands one complaint"
+    complain(stocked, 9)
+    assert order(stocked, "What is the  boiler code")[0] == "new"
+    complain(stocked, 20, 1.0)
+    assert order(stocked, "what is the boiler code") == ["old", "new"], "praise brings it back"
+
+
+def test_what_was_always_complained_of_falls_out(stocked: Engine) -> None:
+    complain(stocked, 12)
+    turn = stocked.augment("what is the boiler code", spec=SPEC)
+    assert [hit.record.key for hit in turn.hits if hit.record] == ["new"]
+    step = next(step for step in turn.trace if step.stage == "error_memory")
+    assert step.info["dropped"] == 1
+    assert order(stocked, "what is the boiler code", "bm25 >> error_memory(drop=-1) >> budget") == ["new", "old"]
+
+
+def test_unrelated_questions_do_not_change(stocked: Engine) -> None:
+    before = {query: order(stocked, query) for query in ("where is the car", "green tea please", "the boiler of the yard")}
+    complain(stocked, 12)
+    assert {query: order(stocked, query) for query in before} == before
+
+
+def test_pairs_and_thumbs_for_the_whole_turn_count(stocked: Engine) -> None:
+    for _ in range(4):
+        turn = stocked.augment("what is the boiler code", spec="bm25 >> budget")
+        stocked.feedback(turn, ("new", "old"))
+    assert order(stocked, "what is the boiler code")[0] == "new"
+    for _ in range(10):
+        stocked.feedback(stocked.augment("green tea please", spec="bm25 >> budget"), -1)
+    assert order(stocked, "green tea please", "bm25 >> error_memory(drop=0.0) >> budget") == []
+
+
+def test_nobody_hears_of_anothers_complaints(stocked: Engine) -> None:
+    complain(stocked, 12)
+    shared = [{"key": key, "kind": "passage", "text": text} for key, text in TEXTS.items()]
+    stocked.add(shared, scope="acme/bob")
+    found = stocked.augment("what is the boiler code", spec=SPEC, scope="acme/bob")
+    assert [hit.record.key for hit in found.hits if hit.record] == ["old", "new"]
+    lessons = Lessons(stocked.ledger)
+    assert len(lessons.of(ANN)) == 1
+    assert lessons.of(Scope("acme", "bob")) == lessons.of(Scope("acme")) == []
+
+
+def test_lessons_keep_in_step_and_are_read_once(stocked: Engine) -> None:
+    lessons = Lessons(stocked.ledger)
+    assert lessons.of(ANN) == []
+    complain(stocked, 2)
+    (lesson,) = lessons.of(ANN)
+    assert [value for value in lesson.values.values()] == [(-2.0, 2.0)]
+    complain(stocked, 1, 0.5)
+    assert [value for value in lessons.of(ANN)[0].values.values()] == [(-1.5, 3.0)]
+    assert lessons.of(ANN) == Lessons(stocked.ledger).of(ANN)
+
+
+def test_similar_questions_learn_as_far_as_they_are_near(stocked: Engine) -> None:
+    complain(stocked, 12)
+    assert order(stocked, "what is the boiler code now", "bm25 >> error_memory(near=0.5) >> budget")[0] == "new"
+    assert order(stocked, "what is the boiler code now", "bm25 >> error_memory(near=0.999) >> budget")[0] == "old"
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(InvalidInput, match="doubt=0"):
+        parse("error_memory(doubt=0.0)")
+
+
+class TestErrorMemory(StageSuite):
+    def make_stage(self):
+        return parse("bm25 >> error_memory(top=3)")
