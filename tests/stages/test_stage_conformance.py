@@ -39,7 +39,7 @@ SPECS = [
 ]
 
 
-LEARNT = {"router": "test_router_stage.py", "error_memory": "test_error_memory.py"}
+LEARNT = {"router": "test_router_stage.py", "error_memory": "test_error_memory.py", "learned_gate": "../learn/test_trainer_gate.py"}
 """Stages that need a component: each has its suite in that file."""
 
 

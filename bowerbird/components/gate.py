@@ -1,0 +1,59 @@
+"""A gate: how likely it is that retrieval helps with a query, from the query's vector and its surface. It knows no record and no store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bowerbird.components import files
+from bowerbird.errors import InvalidInput
+from bowerbird.ports import Vectors
+
+__all__ = ["NeedGate", "surface"]
+
+_Floats = NDArray[np.float32]
+_WORD = re.compile(r"\w+")
+
+
+def surface(queries: Sequence[str]) -> _Floats:
+    """(n, 4) what a query looks like: logarithm of its words, share of digits, whether it asks, share of capitals."""
+    rows = []
+    for query in queries:
+        letters = max(1, len(query))
+        digits, capitals = sum(map(str.isdigit, query)), sum(map(str.isupper, query))
+        rows.append((np.log1p(len(_WORD.findall(query))) / 3, digits / letters, float("?" in query), capitals / letters))
+    return np.array(rows, np.float32).reshape(len(rows), 4)
+
+
+@dataclass(frozen=True)
+class NeedGate:
+    """`weights` (dim + 4,) and `bias` of a logistic function of (vector, surface); `threshold`: the chance from which on it retrieves."""
+
+    encoder: str
+    weights: _Floats
+    bias: float
+    threshold: float
+
+    def chances(self, vectors: Vectors, queries: Sequence[str]) -> _Floats:
+        """(n,) chance that retrieval helps."""
+        linear = np.concatenate([vectors, surface(queries)], axis=1) @ self.weights + np.float32(self.bias)
+        made: _Floats = (1.0 / (1.0 + np.exp(-np.clip(linear, -30, 30)))).astype(np.float32)
+        return made
+
+    def save(self, folder: Path) -> None:
+        """Arrays and settings."""
+        files.write(folder, {"weights": self.weights}, {"encoder": self.encoder, "bias": self.bias, "threshold": self.threshold})
+
+    @classmethod
+    def load(cls, folder: Path) -> NeedGate:
+        """The one in `folder`. Raises `InvalidInput` when it is damaged."""
+        arrays, settings = files.read(folder)
+        try:
+            return cls(settings["encoder"], arrays["weights"], float(settings["bias"]), float(settings["threshold"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"{folder} holds no gate that can be read: {error}") from error

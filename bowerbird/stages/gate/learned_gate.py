@@ -1,0 +1,53 @@
+"""A gate that was trained on what retrieval changed: it lets through the queries that outside help is likely to help with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bowerbird.components.gate import NeedGate
+from bowerbird.ports import Encoder, Trained
+from bowerbird.roles import Gate
+from bowerbird.stage import part
+from bowerbird.types import Decision, Turn
+
+__all__ = ["LearnedGate"]
+
+
+@dataclass(frozen=True)
+class LearnedGate(Gate):
+    """Retrieves where the published gate of the turn's scope gives at least its threshold; everything where none is published, or where
+    it is of another encoder, and says so.
+
+    After adaptive retrieval by a classifier of the question (Jeong et al., Adaptive-RAG, arXiv 2403.14403, section 3.2). Differs: a
+    logistic function of a frozen encoder's vector in place of a language model, and labels from rewards with and without retrieval.
+    Cost: one encoder call for the batch's distinct queries where a gate serves, else nothing.
+    """
+
+    name: ClassVar[str] = "learned_gate"
+    encoder: Encoder | None = part("encoder", optional=True)
+    trained: Trained | None = part("trained", optional=True)
+
+    def decide(self, turns: Sequence[Turn]) -> list[Decision]:
+        gates = {turn.scope: None if self.trained is None else self.trained.component("gate", turn.scope) for turn in turns}
+        fits = [turn for turn in turns if self._fits(gates[turn.scope])]
+        texts = list(dict.fromkeys(turn.query for turn in fits))
+        rows = {text: row for row, text in enumerate(texts)}
+        vectors = self.encoder.encode(texts) if texts and self.encoder is not None else None
+        done = []
+        for turn in turns:
+            gate: NeedGate | None = gates[turn.scope]
+            if gate is None:
+                done.append(Decision(True, "no gate is published for this scope"))
+            elif vectors is None or not self._fits(gate):
+                done.append(Decision(True, f"the gate is for {gate.encoder}, the encoder is {self.encoder.id if self.encoder else None}"))
+            else:
+                row = rows[turn.query]
+                chance = float(gate.chances(vectors[row : row + 1], [turn.query])[0])
+                wanted = chance >= gate.threshold
+                done.append(Decision(wanted, f"retrieval helps with a chance of {chance:.2f}, {gate.threshold:.2f} is asked for"))
+        return done
+
+    def _fits(self, gate: NeedGate | None) -> bool:
+        return gate is not None and self.encoder is not None and gate.encoder == self.encoder.id
