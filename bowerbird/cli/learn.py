@@ -195,7 +195,7 @@ def synth(
 
 def fit(
     call: Call,
-    component: Annotated[str, typer.Argument(help="adapter, ranker, gate, router, cross_encoder or encoder.")],
+    component: Annotated[str, typer.Argument(help="adapter, gate, router or encoder.")],
     more: _More = None,
     upto: _Upto = None,
     seed: _Seed = 0,
@@ -209,7 +209,7 @@ def fit(
     \b
     Examples:
       bowerbird learn fit adapter
-      bowerbird learn fit ranker --publish
+      bowerbird learn fit gate --publish
       bowerbird learn fit router --option family=mf --from routes.jsonl
     """
     from bowerbird.learn.publish import made
@@ -248,7 +248,7 @@ def compare(
     \b
     Examples:
       bowerbird learn compare adapter@2
-      bowerbird learn compare ranker@1 --json
+      bowerbird learn compare gate@1 --json
     """
     from bowerbird.learn.publish import sides, verdict
     from bowerbird.learn.trainer import trainer_of

@@ -34,7 +34,9 @@ class QueryAdapter:
     dim x r for each part, a few microseconds.
     """
 
-    def __init__(self, encoder: str, maps: Mapping[str, Sequence[Vectors]], levels: Mapping[str, tuple[float, float]] | None = None) -> None:
+    def __init__(
+        self, encoder: str, maps: Mapping[str, Sequence[Vectors]], levels: Mapping[str, tuple[float, float]] | None = None
+    ) -> None:
         self.encoder = encoder
         self.maps: dict[str, Factors] = {name: tuple(np.asarray(f, np.float32) for f in factors) for name, factors in maps.items()}
         self.levels = {name: (float(scale), float(shift)) for name, (scale, shift) in (levels or {}).items()}

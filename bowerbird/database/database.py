@@ -76,7 +76,7 @@ class Database:
             yield connection
 
     def note(self, sql: str, given: Mapping[str, Any]) -> None:
-        """Write by one statement, a transaction of its own that a killed process does not lose; a power cut may take the last ones, whole."""
+        """Write by one statement: a transaction that a killed process does not lose; a power cut may take the last ones, whole."""
         with self._turn:
             self.look(sql, given)
 

@@ -21,11 +21,9 @@ from bowerbird.types import Scope
 __all__ = ["LADDER", "Rung", "climb"]
 
 LADDER: tuple[tuple[str, float], ...] = (
-    ("adapter", 0.15),
-    ("ranker", 0.1),
-    ("gate", 0.1),
-    ("router", 0.1),
-    ("cross_encoder", 0.5),
+    ("adapter", 0.3),
+    ("gate", 0.2),
+    ("router", 0.2),
     ("encoder", 1.0),
 )
 """Components, cheapest first, with the share of the time left that each may take."""

@@ -116,7 +116,7 @@ _LOCAL = threading.local()  # a Snowball stemmer is not safe in threads
 
 @functools.lru_cache(maxsize=65_536)
 def _content(word: str) -> str:
-    """The stem of a content word, "" for another. Remembered: most words of a text are in others too, and stemming took half of the time."""
+    """The stem of a content word, "" for another. Remembered, since most words of a text are in others too: half of the time."""
     return "" if word in _STOP or len(word) == 1 else _stem(word)
 
 
