@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BOWER ?= quickstart.bower
 
-.PHONY: run test check bench scoreboard clean setup
+.PHONY: run test check bench scoreboard learn clean setup
 
 run: ## load this machine's Python documentation and a small household, ask a few questions
 	@scripts/setup $(VENV) openvino,weights
@@ -21,6 +21,9 @@ bench: setup ## the numbers of LOG.md
 scoreboard: ## docs/scoreboard.md: every task with all baselines, within an hour on two cores; run again, it goes on where it was stopped
 	@scripts/setup $(VENV) openvino,weights,dev
 	@$(BIN)/bowerbird eval scoreboard --llm local
+
+learn: setup ## one encoder for all kinds beside the plain one: the headline table of learning (SMALL=--small for five minutes)
+	@$(BIN)/python benchmarks/headline.py $(SMALL) --out docs/learned.md
 
 setup:
 	@scripts/setup $(VENV) openvino,weights,train,dev

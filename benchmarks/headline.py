@@ -308,7 +308,7 @@ def page(
         + ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
         + f"; load at the start {machine['load']}. Seed {given.seed}; {len(groups):,} training groups ("
         + ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
-        + f"), data hash {data_hash(groups)[:16]}; the common encoder took {told['seconds']:.0f} s of training, the whole {took / 60:.0f} minutes.",
+        + f"), data hash {data_hash(groups)[:16]}; training the common encoder took {told['seconds']:.0f} s, all {took / 60:.0f} minutes.",
         "",
         "▲ and ▼: better or worse than plain beyond chance (paired randomisation test, p < 0.05, not corrected for the number of rows).",
         "",
