@@ -1,7 +1,7 @@
 """Outputs of a causal model scored together: what prompts have in common at their beginning goes through the model once.
 
 Token paths (prompt and output) are laid out as trees, one tree behind another in a single row; a mask lets each token see its own
-path alone ("tree attention": SpecInfer, arXiv 2305.09781, section 4.2, where it checks drafts). So a passage in front of many
+path alone ("tree attention": SpecInfer, arXiv 2305.09781, section 4, where it checks drafts). So a passage in front of many
 questions, a prompt behind which many answers are weighed, and the words that all prompts begin with are each computed once;
 nothing is padded; and logits exist only where an output's token is predicted. It is exact: a token sees what it would see alone, at
 the same position. It knows tokens and a transformers model, and no texts.
@@ -21,7 +21,7 @@ from bowerbird.need import need
 
 __all__ = ["Pack", "branches", "packs", "scored"]
 
-_TOKENS = 512  # tokens of a pack: enough to keep the matrices busy; attention's share grows with it (15 % at 512, 40 % at 1024)
+_TOKENS = 512  # tokens of a pack: enough to keep the matrices busy; attention's share of the time grows with it (12 % at 512)
 _LONG = 4096  # what a pack may grow to, so that two long paths that share their beginning still meet
 _LOGITS = 512  # positions whose logits exist at a time: 0.5 GB in fp32 for a vocabulary of 262,144
 _ROWS = 8  # rows of logits that a log-sum-exp takes at a time: its temporaries stay in the processor's cache
