@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +28,15 @@ class QueryAdapter:
     2106.09685), here on a finished query vector instead of inside the network. A kind without a map of its own gets the shared
     one; without either its queries stay as they are, to the bit.
 
-    `levels`: for a kind (scale, shift), which bring an adapted inner product back to the scale of the plain one, so that kinds can
-    be merged by score and a threshold on the plain cosine still means something; see `levelled`. Cost of a query: two products of
-    dim x r for each part, a few microseconds.
+    `levels`: for a kind what is added to an adapted inner product, so that questions about nothing that is kept score as they did
+    before: a threshold on the plain cosine then keeps its meaning for them; see `levelled`. Cost of a query: one product of dim x dim
+    for each part, or two of dim x r; tens of microseconds.
     """
 
-    def __init__(
-        self, encoder: str, maps: Mapping[str, Sequence[Vectors]], levels: Mapping[str, tuple[float, float]] | None = None
-    ) -> None:
+    def __init__(self, encoder: str, maps: Mapping[str, Sequence[Vectors]], levels: Mapping[str, float] | None = None) -> None:
         self.encoder = encoder
         self.maps: dict[str, Factors] = {name: tuple(np.asarray(f, np.float32) for f in factors) for name, factors in maps.items()}
-        self.levels = {name: (float(scale), float(shift)) for name, (scale, shift) in (levels or {}).items()}
+        self.levels = {name: float(level) for name, level in (levels or {}).items()}
         shapes = {(factors[0].shape[0], factors[-1].shape[1]) for factors in self.maps.values()}
         if any(rows != columns for rows, columns in shapes) or len(shapes) > 1:
             raise InvalidInput(f"An adapter's maps must all lead from the encoder's vectors to themselves; got {sorted(shapes)}.")
@@ -63,15 +60,13 @@ class QueryAdapter:
         return np.asarray(mapped / np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), 1e-12), np.float32)
 
     def levelled(self, pairs: Sequence[tuple[int, float]], kind: str) -> Sequence[tuple[int, float]]:
-        """Results (record id, score) of a search for `kind`, their scores on the plain encoder's scale. Order stays."""
-        scale, shift = self.levels.get(kind) or self.levels.get(SHARED) or (1.0, 0.0)
-        if not self.changes(kind) or (scale, shift) == (1.0, 0.0):
-            return pairs
-        return [(id, score * scale + shift) for id, score in pairs]
+        """Results (record id, score) of a search for `kind`, their scores at the plain encoder's level. Order stays."""
+        level = self.levels.get(kind, self.levels.get(SHARED, 0.0))
+        return [(id, score + level) for id, score in pairs] if level and self.changes(kind) else pairs
 
     def save(self, folder: Path) -> None:
         arrays = {f"{name}:{place}": factor for name, factors in self.maps.items() for place, factor in enumerate(factors)}
-        files.write(folder, arrays, {"encoder": self.encoder, "levels": {name: list(level) for name, level in self.levels.items()}})
+        files.write(folder, arrays, {"encoder": self.encoder, "levels": self.levels})
 
     @classmethod
     def load(cls, folder: Path) -> QueryAdapter:
@@ -80,5 +75,4 @@ class QueryAdapter:
         maps: dict[str, list[Vectors]] = {}
         for name in sorted(arrays):
             maps.setdefault(name.rpartition(":")[0], []).append(arrays[name])
-        levels: Mapping[str, Any] = settings.get("levels", {})
-        return cls(str(settings.get("encoder", "")), maps, {name: (level[0], level[1]) for name, level in levels.items()})
+        return cls(str(settings.get("encoder", "")), maps, settings.get("levels", {}))

@@ -24,8 +24,8 @@ class Dense(Retrieve):
     Differs from the paper: one encoder for both sides. An encoder trained with instructions (`Encoder.instructed`)
     reads the query once for each kind that may be found, behind that kind's `query_instruction` (LLM-Embedder, arXiv
     2310.07554, section 3), and the kinds' results are merged by score. Where a query adapter serves the turn's scope, its map of each
-    kind is applied likewise, and scores are brought back to the plain encoder's scale (`QueryAdapter.levelled`), so that
-    thresholds on them, `cutoff`'s for one, keep their meaning as far as two quantiles can. An adapter of another encoder is
+    kind is applied likewise, and scores are brought back to the plain encoder's level (`QueryAdapter.levelled`), so that
+    thresholds on them, `cutoff`'s for one, let as few off-topic hits pass as before. An adapter of another encoder is
     left out, and the trace says so.
     Cost: one encoder call for the batch over its distinct texts, and one store call a distinct filter. With an
     instructed encoder the texts, and with it or an adapter the store calls, are multiplied by the number of kinds asked for (all

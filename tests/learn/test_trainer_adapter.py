@@ -1,0 +1,101 @@
+"""The adapter's trainer: it learns what a made world hides, keeps what it cannot improve, and stops when it is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bowerbird.errors import InvalidInput, UnknownName
+from bowerbird.learn.encoded import Known
+from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.trainer import Setting, TooLittle
+from bowerbird.learn.trainers.adapter import AdapterTrainer
+from bowerbird.testing.encoders import HashEncoder
+
+pytest.importorskip("torch")
+SIGNS = ["aries", "taurus", "gemini", "cancer", "leo", "virgo", "libra", "scorpio", "sagittarius", "capricorn", "aquarius", "pisces"]
+TOOLS = [
+    f"tool number {name}" for name in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+]
+PADS = ["please", "kindly", "now", "today", "quickly", "again", "maybe", "then"]
+
+
+def groups(kind: str = "tool", rewarded: bool = False, shift: int = 0) -> list[Group]:
+    """A sign asks for a tool that shares no word with it; with rewards, the next tool is worth a little as well."""
+    made = []
+    for place, sign in enumerate(SIGNS):
+        for pad in PADS:
+            right, near, far = ((place + shift + step) % 12 for step in (0, 1, 5))
+            if rewarded:
+                candidates = tuple(Candidate(str(i), TOOLS[i], reward=r) for i, r in ((right, 0.7), (near, 0.25), (far, 0.05)))
+            else:
+                candidates = (Candidate(str(right), TOOLS[right], 1.0),)
+            made.append(Group(f"{sign} {pad}", kind, "made", candidates))
+    return made
+
+
+def setting(**options) -> Setting:
+    return Setting(None, HashEncoder(), options={"steps": 200, "batch": 32, **options})  # type: ignore[arg-type]
+
+
+def top(adapter, sign: str, kind: str = "tool") -> str:
+    encoder = HashEncoder()
+    return TOOLS[int((encoder.encode(TOOLS) @ adapter.apply(encoder.encode([f"{sign} please"]), kind)[0]).argmax())]
+
+
+@pytest.mark.parametrize("options", [{}, {"rank": 16, "rate": 0.01}])
+@pytest.mark.parametrize("rewarded", [False, True])
+def test_it_learns_what_words_do_not_say(options, rewarded) -> None:
+    fit = AdapterTrainer().fit(groups(rewarded=rewarded), (), setting(**options))
+    right = [top(fit.component, sign) == tool for sign, tool in zip(SIGNS, TOOLS, strict=True)]
+    assert sum(right) >= 11
+    assert fit.curve[0]["dev"] < 0.6 < 0.9 < max(row["dev"] for row in fit.curve)
+    assert fit.about["groups"] == 86
+    assert set(fit.component.maps) == {"tool"}
+
+
+def test_kinds_share_a_part_and_keep_their_own() -> None:
+    fit = AdapterTrainer().fit([*groups(), *groups("memory", shift=3)], (), setting(steps=400))
+    assert set(fit.component.maps) == {"", "tool", "memory"}
+    assert (top(fit.component, "leo"), top(fit.component, "leo", "memory")) == (TOOLS[4], TOOLS[7])
+
+
+def test_same_groups_and_seed_same_numbers_whatever_their_order() -> None:
+    one = AdapterTrainer().fit(groups(), (), setting(steps=60))
+    two = AdapterTrainer().fit(groups()[::-1], (), setting(steps=60))
+    assert one.curve == two.curve
+    assert (one.component.maps["tool"][0] == two.component.maps["tool"][0]).all()
+
+
+def test_what_cannot_be_improved_stays() -> None:
+    """Queries that are the keys' own words are served as well as can be: no change is the best look at dev."""
+    same = [Group(tool, "tool", "made", (Candidate(tool, tool, 1.0),)) for tool in TOOLS]
+    fit = AdapterTrainer().fit(same, same, setting())
+    assert fit.about["change"]["tool"] == pytest.approx(0.0, abs=1e-6)
+    assert not np.any(fit.component.maps["tool"][0])
+
+
+def test_a_class_names_more_than_a_group_can() -> None:
+    """Of two examples of one label neither is a negative for a query of that label."""
+    of_label = [Group(f"q{i}", "example", "made", (Candidate(str(i), TOOLS[i], 1.0),), ("label",)) for i in range(4)]
+    known = Known(of_label, of_label[:1], setting(), None)
+    assert all(len(row.helps) == 4 for row in [*known.train, *known.dev])
+    assert set(known.dev[0].labels.values()) == {1.0}
+
+
+def test_little_time_leaves_groups_out_and_still_gives_an_adapter() -> None:
+    fit = AdapterTrainer().fit(groups(), groups()[:3], Setting(None, HashEncoder(), seconds=0.0))  # type: ignore[arg-type]
+    assert len(fit.curve) == 1
+    assert not np.any(fit.component.maps["tool"][0])
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(UnknownName, match="rank"):
+        AdapterTrainer().fit(groups(), (), setting(rang=3))
+    for wrong in ({"rank": 1.5}, {"rate": "fast"}, {"steps": -1}, {"batch": True}):
+        with pytest.raises(InvalidInput, match=f"Option {next(iter(wrong))}="):
+            AdapterTrainer().fit(groups(), (), setting(**wrong))
+    with pytest.raises(InvalidInput, match="none is set up"):
+        AdapterTrainer().fit(groups(), (), Setting(None, None))  # type: ignore[arg-type]
+    with pytest.raises(TooLittle, match="there are 0"):
+        AdapterTrainer().check([Group("q", "tool", "made", (Candidate("a", "x"),))])
