@@ -14,9 +14,8 @@ from bowerbird.testing.encoders import HashEncoder
 
 pytest.importorskip("torch")
 SIGNS = ["aries", "taurus", "gemini", "cancer", "leo", "virgo", "libra", "scorpio", "sagittarius", "capricorn", "aquarius", "pisces"]
-TOOLS = [
-    f"tool number {name}" for name in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-]
+NUMBERS = "one two three four five six seven eight nine ten eleven twelve"
+TOOLS = [f"tool number {name}" for name in NUMBERS.split(" ")]
 PADS = ["please", "kindly", "now", "today", "quickly", "again", "maybe", "then"]
 
 
