@@ -6,6 +6,7 @@ rest: sampling, resuming, files, intervals.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from bowerbird.ports import LLM, Encoder, LogLikelihood, capabilities
 from bowerbird.stage import Stage
 from bowerbird.types import Turn, replace
 
-__all__ = ["Judge", "Runs", "Setting", "System", "Way", "best", "hit_keys", "retrieval", "shortened", "way"]
+__all__ = ["Judge", "Runs", "Setting", "System", "Way", "best", "chance", "hit_keys", "retrieval", "shortened", "way"]
 
 _SHOWN = 100  # keys of gold and hits that an item keeps
 _CONTEXT = 4000  # characters of a context that an item keeps
@@ -35,7 +36,7 @@ _FRAME = 40  # tokens that delimiters put around a record, generously
 class System:
     """One row of the table. `about`: its spec, or in words what it does. `budget`: tokens of context, where they are not the run's.
 
-    `keys`: records that it is given by name, best first; `then` is run over them. (The stage `keys` knows no order.)
+    `keys`: records that it is given by name, best first, which its spec begins with (stage `keys`).
     """
 
     name: str
@@ -43,7 +44,6 @@ class System:
     about: str = ""
     keys: Callable[[Case], Sequence[str]] | None = None
     budget: int | None = None
-    then: str = ""
 
 
 class Runs(Protocol):
@@ -81,6 +81,7 @@ class Judge(ABC):
     families: ClassVar[tuple[str, ...]] = ()  # of measures that it can take
     extra: ClassVar[tuple[str, ...]] = ()
     power: ClassVar[str] = ""
+    asks: ClassVar[bool] = False  # takes a model where there is one, though it can do without
     batch: ClassVar[int] = 32  # cases that are run, and kept, together
 
     def __init__(self, setting: Setting) -> None:
@@ -175,11 +176,7 @@ class Judge(ABC):
             )
             for case in cases
         ]
-        done = list(bench.run(turns, system.spec))
-        if system.keys is None:
-            return done
-        done = [_ordered(turn, self.setting.corpus) for turn in done]
-        return list(bench.run(done, system.then)) if system.then else done
+        return list(bench.run(turns, system.spec))
 
     def made(
         self,
@@ -225,14 +222,7 @@ class Judge(ABC):
 
 
 def _given(name: str, k: int, tail: str, about: str, keys: Callable[[Case], Sequence[str]]) -> System:
-    return System(name, f"keys(k={k})", about + tail, keys, then=tail.removeprefix(" >> "))
-
-
-def _ordered(turn: Turn, corpus: Corpus) -> Turn:
-    """Hits in the order in which their keys were given, with scores that say so."""
-    places = {key: place for place, key in enumerate(turn.keys)}
-    hits = sorted(turn.hits, key=lambda hit: places[corpus.by_id[hit.id].key])
-    return replace(turn, hits=tuple(replace(hit, score=1.0 - place / len(hits)) for place, hit in enumerate(hits)))
+    return System(name, f"keys(k={k}){tail}", about + tail, keys)
 
 
 def best(case: Case) -> tuple[str, ...]:
@@ -273,6 +263,12 @@ def hit_keys(turn: Turn, corpus: Corpus) -> tuple[str, ...]:
     if missing:
         raise BowerbirdError(f"{len(missing)} hits are no records of the task: the kept bower holds something else. Delete it.")
     return tuple(corpus.by_id[hit.id].key for hit in turn.hits)
+
+
+def chance(seed: int, case: Case) -> float:
+    """A number in [0, 1) for each case, by its id. Not the hash that samples are drawn by: that one is small for all of a sample."""
+    digest = hashlib.blake2b(f"{seed}\x00chance\x00{case.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
 
 
 def shortened(text: str) -> str:

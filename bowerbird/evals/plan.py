@@ -15,7 +15,7 @@ from bowerbird.types import replace
 __all__ = ["CHANGES", "OURS", "PROTOCOLS", "SMALL", "Change", "Line", "plan", "small"]
 
 OURS = "rrf(bm25, dense)"
-_OTHERS = {"agree": "citations"}  # what stands for us where nothing is retrieved
+_OTHERS = {"agree": "citations", "rewrite": "history", "grade": "verdict"}  # what stands for us where nothing is retrieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ PROTOCOLS: Mapping[str, Change] = {
     "knn": Change(300, (1000,), 8),
     "route": Change(1000, (1000,), 30),
     "agree": Change(300, (1000,), 25),
-    "rewrite": Change(16, (250,), 60),
+    "rewrite": Change(300, (1000,), 5),
+    "grade": Change(48, (1000,), 150),
     "answer": Change(16, (250,), 60),
     "classify": Change(16, (250,), 130),
     "prefer": Change(60, (250,), 60),
@@ -85,6 +86,7 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("locomo", "answer"): Change(16, (250, 1000), 125),
     ("sst2", "classify"): Change(seconds=70),
     ("prefeval", "classify"): Change(32, seconds=60),
+    ("alce_human", "grade"): Change(48, seconds=60),
     ("prefeval", "knn"): Change(skip="a vote of labels says nothing of preferences: they have none"),
     **{(name, "classify"): Change(skip=f"{_TIME}: its knn line stands") for name in ("clinc150", "banking77", "snips")},
     **{

@@ -92,7 +92,7 @@ def run_task(
     watch = Stopwatch()
     with ExitStack() as stack:
         model: Cached | None = None
-        if llm is not None and judged.power:
+        if llm is not None and (judged.power or judged.asks):
             calls = CallCache(cache / "calls.sqlite")
             stack.callback(calls.close)
             model = cached(llm, calls, watch)
@@ -108,7 +108,7 @@ def run_task(
         systems = [*judge.baselines(), *(judge.system(spec) for spec in dict.fromkeys(specs))]
         identity: dict[str, Any] = {
             "protocol": name,
-            "systems": {system.name: [system.spec, system.then, system.about] for system in systems},
+            "systems": {system.name: [system.spec, system.about] for system in systems},
             "options": {**asdict(options), "split": split, "protocol": name},
             "encoder": encoder.id if encoder else None,
             "llm": model.name if model else None,

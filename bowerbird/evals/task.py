@@ -22,7 +22,7 @@ from bowerbird.types import Message, Record, Scope
 
 __all__ = ["Case", "DataAltered", "DataMissing", "File", "Protocol", "Task", "TaskData", "get"]
 
-Protocol = Literal["rank", "answer", "classify", "perplexity", "prefer", "recommend", "route", "agree", "rewrite"]
+Protocol = Literal["rank", "answer", "classify", "perplexity", "prefer", "recommend", "route", "agree", "grade", "rewrite"]
 
 
 class DataMissing(BowerbirdError):

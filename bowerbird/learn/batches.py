@@ -6,12 +6,15 @@ worth up to .06; arXiv 2310.07554, section 3.3).
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
 from bowerbird.learn.groups import Candidate, Group
 
 __all__ = ["drawn", "planned"]
+
+_LEAST = 1e-9  # what a reward of 0 counts as
 
 
 def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homogeneous: bool = True) -> list[tuple[int, ...]]:
@@ -39,15 +42,16 @@ def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homog
 
 
 def drawn(group: Group, count: int, draw: random.Random, rewards: bool = True) -> tuple[list[Candidate], list[float] | None]:
-    """Up to `count` candidates of a group, the one to come first in front, and their rewards, best first; None = it has none.
+    """Up to `count` candidates of a group, the one to come first in front, and the logarithms of their rewards; None = it has none.
 
-    With rewards: the best one and others drawn. Without: one that helps, drawn, and others that are not known to, drawn.
+    With rewards: the best one and others drawn, best first. Smoothed rewards are a softmax of raw ones (`rewards/smooth.py`), so a softmax
+    of their logarithms over those drawn is what losses want. Without: one that helps, drawn, and others that are not known to.
     """
     if rewards and group.rewarded:
         ranked = sorted(group.candidates, key=lambda c: (-(c.reward or 0.0), c.key))
         rest = draw.sample(range(1, len(ranked)), min(count, len(ranked)) - 1)
         chosen = [ranked[0], *(ranked[i] for i in sorted(rest))]
-        return chosen, [float(c.reward or 0.0) for c in chosen]
+        return chosen, [math.log(max(float(c.reward or 0.0), _LEAST)) for c in chosen]
     helps = list(group.positives) or [max(group.candidates, key=lambda c: (c.reward or 0.0, c.key))]
     others = [c for c in group.candidates if c.label <= 0 and c is not helps[0]]
     return [draw.choice(helps), *draw.sample(others, min(count - 1, len(others)))], None

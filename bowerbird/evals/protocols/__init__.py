@@ -16,6 +16,8 @@ TABLE: dict[str, str] = {
     "prefer": "bowerbird.evals.protocols.prefer:Prefer",
     "perplexity": "bowerbird.evals.protocols.perplexity:Perplexity",
     "route": "bowerbird.evals.protocols.route:Route",
+    "rewrite": "bowerbird.evals.protocols.rewrite:RewriteOf",
+    "grade": "bowerbird.evals.protocols.grade:Grade",
     "agree": "bowerbird.evals.protocols.agree:Agree",
 }
 

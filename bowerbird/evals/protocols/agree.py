@@ -5,13 +5,12 @@ It knows the check by its verdict and its support; what people said is the gold.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import ClassVar
 
 from bowerbird import spec as specs
 from bowerbird.errors import CapabilityMissing, InvalidInput
-from bowerbird.evals.judge import Judge, System
+from bowerbird.evals.judge import Judge, System, chance
 from bowerbird.evals.measure import Result
 from bowerbird.evals.results import Item
 from bowerbird.evals.task import Case
@@ -44,7 +43,7 @@ class Agree(Judge):
         if lacking:
             raise InvalidInput(
                 f"{len(lacking)} of {len(cases)} cases have no claim with evidence ({', '.join(lacking[:3])}): "
-                "a citation check says nothing of them. Judges of whole answers are not run yet."
+                "a citation check says nothing of them. Judges of whole answers run under `grade`."
             )
         yes = cases[0].choices[0]
         return [replace(case, choices=(yes, _NOT), answers=(yes if case.answers[0] == yes else _NOT,)) for case in cases]
@@ -85,8 +84,7 @@ class Agree(Judge):
         if name == "oracle":
             return Result(case.id, (), case.answers[0], score=float(case.answers[0] == case.choices[0]))
         if name == "random":
-            digest = hashlib.blake2b(f"{self.setting.seed}\x00{case.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            wish = int.from_bytes(digest, "big") / 2**64
+            wish = chance(self.setting.seed, case)
             return Result(case.id, (), case.choices[wish < 0.5], score=wish)
         return Result(case.id, (), case.choices[0], score=0.0)
 

@@ -5,12 +5,11 @@ No model is asked. The strong and the weak one are those of the cases at hand (`
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import ClassVar
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.judge import Judge, Setting, System, hit_keys, retrieval, way
+from bowerbird.evals.judge import Judge, Setting, System, chance, hit_keys, retrieval, way
 from bowerbird.evals.measure import Result
 from bowerbird.evals.metrics.routing import pair
 from bowerbird.evals.results import Item
@@ -67,8 +66,7 @@ class Route(Judge):
             chosen = min(scores, key=lambda model: (-scores[model], costs.get(model, 0.0), model))
             return Result(case.id, (), chosen, score=float(scores[self.strong]) - float(scores[self.weak]))
         if name == "random":
-            digest = hashlib.blake2b(f"{self.setting.seed}\x00{case.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            wish = int.from_bytes(digest, "big") / 2**64
+            wish = chance(self.setting.seed, case)
             return Result(case.id, (), self.strong if wish >= 0.5 else self.weak, score=wish)
         return Result(case.id, (), self.strong if name == "full" else self.weak, score=0.0)
 

@@ -51,8 +51,8 @@ TASK = Task(
     revision=_REVISION,
     licence="MIT",
     citation="Gao et al., Enabling Large Language Models to Generate Text with Citations, EMNLP 2023",
-    protocols=("agree",),
-    measures=("Spearman", "accuracy"),
+    protocols=("grade",),
+    measures=("Spearman",),
     splits=("human",),
     files=(
         File(

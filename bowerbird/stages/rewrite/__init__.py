@@ -1,0 +1,6 @@
+"""Changing the question before the search: name -> "module:Class"."""
+
+TABLE: dict[str, str] = {
+    "history": "bowerbird.stages.rewrite.history:History",
+    "llm_rewrite": "bowerbird.stages.rewrite.llm_rewrite:LLMRewrite",
+}
