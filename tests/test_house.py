@@ -116,7 +116,7 @@ def test_a_table_lists_what_is_there(group: str) -> None:
             assert found.role == target.split(".")[2]
 
 
-@pytest.mark.parametrize("role", ["gate", "retrieve", "fuse", "rerank", "refine", "compose", "read", "critique"])
+@pytest.mark.parametrize("role", ["gate", "rewrite", "retrieve", "fuse", "rerank", "refine", "compose", "read", "critique"])
 def test_a_role_folder_has_no_method_outside_its_table(role: str) -> None:
     listed = importlib.import_module(f"bowerbird.stages.{role}").TABLE
     for path in (ROOT / "stages" / role).glob("*.py"):
