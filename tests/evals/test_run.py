@@ -179,6 +179,30 @@ def test_perplexity_is_better_with_the_past(tmp_path: Path) -> None:
     assert "oracle" not in run.systems
 
 
+def test_no_baseline_sees_what_comes_after_the_moment_of_asking(tmp_path: Path) -> None:
+    """A text in pieces, as books and wikitext are: piece i may be seen from i on, and a case asks in its middle."""
+
+    def records(data: TaskData) -> Iterator[Record]:
+        for i in range(40):
+            yield Record(f"p{i}", "memory", f"the heron met the {ANIMALS[i % 12]} again", {"turn": i}, SCOPE, valid_from=float(i))
+
+    def cases(data: TaskData, split: str) -> Iterator[Case]:
+        for i in range(9, 40):
+            yield Case(f"p{i}", "the heron met the badger again", {}, ("the end",), scope=SCOPE, at=float(i - 1))
+
+    task = replace(TASK, kind="memory", protocols=("perplexity",), measures=("perplexity",), records=records, cases=cases)
+    folder, run = ran(tmp_path, task, llm=ScoringLLM(), specs=("rrf(bm25, dense)",), budget_tokens=4000)
+    assert set(run.systems) == {"none", "random", "recency", "bm25", "dense", "full", "rrf(bm25, dense)"}
+    for name in run.systems:
+        for item in read_items(item_file(folder, name)):
+            seen = [int(key[1:]) for key in item.hits]
+            assert all(place < int(item.id[1:]) for place in seen), f"{name} saw {seen} at {item.id}"
+            assert bool(seen) == (name != "none")
+            if name in ("recency", "full"):
+                newest = list(range(int(item.id[1:])))[::-1]
+                assert seen == (newest[:4] if name == "recency" else newest[::-1])
+
+
 def test_route_recovers_the_gap_as_defined(tmp_path: Path) -> None:
     def records(data: TaskData) -> Iterator[Record]:
         yield Record("big", "model", "answers hard questions about quanta", {}, SCOPE)

@@ -12,7 +12,7 @@ from bowerbird.roles import Query
 from bowerbird.spec import parse
 from bowerbird.stages.retrieve.groups import by_filter
 from bowerbird.testing.library import RECORDS, World
-from bowerbird.types import Record, Scope, Turn
+from bowerbird.types import Record, Scope, Turn, replace
 
 ANN, BOB, ACME = Scope("acme", "ann"), Scope("acme", "bob"), Scope("acme")
 BY_ID = {record.id: record for record in RECORDS}
@@ -143,11 +143,12 @@ def test_random_draws_evenly():
     assert firsts.min() > 30  # 60 expected, standard deviation 7
 
 
-def test_keys_are_found_by_name_narrowest_first():
-    turn = Turn("whatever", ANN, kinds=("tool",), where={"lang": "xx"}, keys=("cat", "bower", "nobody"))
-    assert set(keys("keys", turn)) == {"cat", "bower"}
+def test_keys_are_found_by_name_in_their_order_narrowest_first():
+    turn = Turn("whatever", ANN, kinds=("tool",), where={"lang": "xx"}, keys=("cat", "nobody", "bower"))
+    assert keys("keys", turn) == ["cat", "bower"]
+    assert keys("keys", replace(turn, keys=("bower", "cat", "bower"))) == ["bower", "cat"]
     [done] = parse("keys").bind(World().part)([turn])
-    assert {hit.score for hit in done.hits} == {1.0}
+    assert [hit.score for hit in done.hits] == [1.0, 1 / 3]
     assert {BY_ID[hit.id].scope for hit in done.hits} == {ANN, ACME}
     assert keys("keys(k=1)", turn) == ["cat"]
     assert keys("keys", Turn("cat", ANN)) == []

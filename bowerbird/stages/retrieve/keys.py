@@ -15,7 +15,8 @@ __all__ = ["Keys"]
 
 @dataclass(frozen=True)
 class Keys(Retrieve):
-    """The first `k` of `Turn.keys`, each with score 1.0. A key that two visible scopes share means the narrower one's.
+    """The first `k` of `Turn.keys`, in their order: the score is 1 / its place, 1.0 for the first. A key that two visible scopes share
+    means the narrower one's.
 
     A name is stronger than a description: kinds and field conditions do not apply. Scope and validity do, when the
     record is looked up; a key that is unknown or not visible gives nothing.
@@ -26,6 +27,7 @@ class Keys(Retrieve):
     library: Library = part("library")
 
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
-        known = {(query.filter.scope, query.keys): query for query in queries if query.keys}
-        ids = {(scope, keys): self.library.ids(keys[: self.k], scope) for scope, keys in known}
-        return [[(id, 1.0) for id in ids.get((query.filter.scope, query.keys), ()) if id is not None] for query in queries]
+        asked = {(query.filter.scope, query.keys) for query in queries if query.keys}
+        ids = {(scope, keys): self.library.ids(keys[: self.k], scope) for scope, keys in asked}
+        named = [ids.get((query.filter.scope, query.keys), ()) for query in queries]
+        return [[(id, 1 / place) for place, id in enumerate(found, 1) if id is not None] for found in named]
