@@ -103,7 +103,7 @@ SMALL: Mapping[tuple[str, str], int] = {
     ("routellm_mtbench", "route"): 42,
     ("geoquery", "answer"): 6,
     ("wice", "agree"): 40,
-    ("alce_human", "agree"): 20,
+    ("alce_human", "grade"): 20,
 }
 
 
