@@ -105,9 +105,13 @@ class Ledger:
             row = connection.execute(query).first()
         return None if row is None else Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
 
-    def newest(self) -> int:
-        """The newest position, whoever made it; 0 = there is none. It tells that something happened, and nothing of what."""
-        return int(self._db.look("SELECT max(seq) FROM events")[0][0] or 0)
+    def since(self, after: int) -> tuple[int, int]:
+        """The newest position, and how many outcomes came after position `after`, whoever made them: that something happened, not what.
+
+        Every turn is an event of its own, so the newest position alone would always say that something is new.
+        """
+        newest, outcomes = self._db.look("SELECT max(seq), sum(type = 'outcome') FROM events WHERE seq > ?", [after])[0]
+        return newest or after, outcomes or 0
 
     def events(
         self, scope: Scope, *, type: str | None = None, turn: str | None = None, after: int = 0, limit: int = 1000

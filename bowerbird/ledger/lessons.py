@@ -48,16 +48,18 @@ class Lessons:
         self._lock = threading.Lock()
 
     def of(self, scope: Scope) -> Sequence[Lesson]:
-        """Every lesson of exactly this scope, oldest query first. Costs one look at the ledger's newest position where nothing is new."""
-        newest = self._ledger.newest()
+        """Every lesson of exactly this scope, oldest query first. Costs one look at the ledger where nothing is new."""
         with self._lock:
             known = self._known.get(scope)
             if known is None:
                 if len(self._known) >= _SCOPES:
                     self._known.pop(next(iter(self._known)))
                 known = self._known.setdefault(scope, _Known())
-            if known.upto < newest:
+            newest, outcomes = self._ledger.since(known.upto)
+            if outcomes:
                 self._read(known, scope, newest)
+            else:
+                known.upto = newest
             return [Lesson(query, dict(values)) for query, values in known.lessons.items()]
 
     def vectors(self, scope: Scope, queries: Sequence[str], encoder: str, encode: Callable[[Sequence[str]], Vectors]) -> Vectors:
@@ -81,7 +83,7 @@ class Lessons:
                     if served is not None:
                         _add(known.lessons, served, event)
             after = page[-1].seq if page else newest
-        known.upto = newest
+        known.upto = after  # what was written meanwhile may have been read with the rest, and counts once
         while len(known.lessons) > _MOST:
             gone = next(iter(known.lessons))
             del known.lessons[gone]
