@@ -14,6 +14,7 @@ from bowerbird.errors import InvalidInput, LLMError
 from bowerbird.ports import LLM, Completion, Prompt, Streams, capabilities
 from bowerbird.roles import Read
 from bowerbird.stage import part
+from bowerbird.stages.asking import completions
 from bowerbird.stages.read.attribute import attributed
 from bowerbird.stages.read.marks import cited
 from bowerbird.stages.read.quote import citation, nowhere
@@ -23,7 +24,6 @@ __all__ = ["NOTHING_FOUND", "ReadLLM", "abstained", "with_citations"]
 
 NOTHING_FOUND = "I found nothing relevant to this in what I keep."
 _MESSAGE_TOKENS = 8  # what a chat template adds to a message, generously
-_FEW_FAILURES = 2  # turns in a row that may fail before the rest of a batch is given up
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ReadLLM(Read):
     A turn whose context has no blocks although retrieval was wanted abstains, with no call; one whose gate said no, or whose
     budget is 0, is answered without context. What does not fit into the model's window is left away: oldest history first,
     then the last blocks. A model that fails or says nothing leaves `Answer.text` empty and says why in the trace (`error`): the
-    context is kept. When a batch fails, its turns are asked one by one, until two in a row fail.
+    context is kept, and no other turn of the batch suffers for it (`asking.py`).
     """
 
     name: ClassVar[str] = "llm"
@@ -62,7 +62,8 @@ class ReadLLM(Read):
                 asked[i] = self._prompt(turn)
             except LLMError as error:
                 done[i] = self._failed(error)
-        outcomes = self._complete([prompt for prompt, _ in asked.values()])
+        prompts = [prompt for prompt, _ in asked.values()]
+        outcomes = completions(self.llm, prompts, max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop)
         for (i, (_, info)), outcome in zip(asked.items(), outcomes, strict=True):
             answer, told = self._answer(turns[i], outcome) if isinstance(outcome, Completion) else self._failed(outcome)
             done[i] = answer, {**info, **told}
@@ -90,25 +91,6 @@ class ReadLLM(Read):
     def _stop(self) -> tuple[str, ...]:
         """A base model goes on with a dialogue of its own after its first line."""
         return () if "chat" in capabilities(self.llm) else ("\n",)
-
-    def _complete(self, prompts: Sequence[Prompt]) -> list[Completion | LLMError]:
-        if not prompts:
-            return []
-        try:
-            return list(self.llm.complete(prompts, max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop))
-        except LLMError as error:
-            if len(prompts) == 1:
-                return [error]
-        outcomes: list[Completion | LLMError] = []
-        for prompt in prompts:
-            if len(outcomes) >= _FEW_FAILURES and all(isinstance(outcome, LLMError) for outcome in outcomes[-_FEW_FAILURES:]):
-                outcomes.append(outcomes[-1])
-                continue
-            try:
-                outcomes += self.llm.complete([prompt], max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop)
-            except LLMError as error:
-                outcomes.append(error)
-        return outcomes
 
     def _prompt(self, turn: Turn) -> tuple[Prompt, Mapping[str, Any]]:
         """The messages, cut to the window, and what of them was cut. Raises `LLMError` where the question alone is too long."""

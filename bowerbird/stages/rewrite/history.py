@@ -1,4 +1,4 @@
-"""The conversation so far in front of the question: what was said before is searched with, word for word."""
+"""`history`: what the user said before stands in front of the question, word for word. No model."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ __all__ = ["History"]
 
 @dataclass(frozen=True)
 class History(Rewrite):
-    """The user's last `turns` messages and the question as one query (the concatenation of TREC CAsT's runs and of LLM-Embedder's
-    conversational search, arXiv 2310.07554, appendix). A question without history stays as it is. Costs nothing."""
+    """The user's last `turns` messages (0 = all) and the question as one query, in their order; without earlier ones the question stays.
+
+    The usual baseline of conversational search (TREC CAsT 2019; LLM-Embedder's, arXiv 2310.07554, puts the other side's answers in as
+    well). Costs nothing.
+    """
 
     name: ClassVar[str] = "history"
     turns: int = 3
 
     def __post_init__(self) -> None:
-        if self.turns < 1:
-            raise InvalidInput(f"history: turns={self.turns} must be at least 1.")
+        if self.turns < 0:
+            raise InvalidInput(f"history: turns={self.turns} must be at least 1, or 0 for all.")
 
     def rewrite(self, turns: Sequence[Turn]) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
-        return [((self._whole(turn),) if _said(turn) else (), {}) for turn in turns]
-
-    def _whole(self, turn: Turn) -> str:
-        return "\n".join([*_said(turn)[-self.turns :], turn.query])
-
-
-def _said(turn: Turn) -> list[str]:
-    return [message.content for message in turn.history if message.role == "user"]
+        done: list[tuple[tuple[str, ...], Mapping[str, Any]]] = []
+        for turn in turns:
+            said = [message.content for message in turn.history if message.role == "user"]
+            taken = said[-self.turns :] if self.turns else said
+            done.append(((" ".join([*taken, turn.query]),) if taken else (), {"turns": len(taken)}))
+        return done

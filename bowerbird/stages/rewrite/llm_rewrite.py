@@ -1,15 +1,17 @@
-"""The language model says the question so that it can be understood without the conversation."""
+"""`llm_rewrite`: the language model says the question so that it can be understood without the conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput, LLMError
-from bowerbird.ports import LLM, Prompt
+from bowerbird.ports import LLM, Completion, Prompt
 from bowerbird.roles import Rewrite
 from bowerbird.stage import part
+from bowerbird.stages.asking import completions
 from bowerbird.types import Turn
 
 __all__ = ["LLMRewrite"]
@@ -24,41 +26,67 @@ Now: How long is the largest?
 Alone: How long is the largest river that flows through Basel?
 
 """
-_LETTERS = 400  # of each message before
+_LETTERS = 400  # of each message before: a long answer must not push the question that it answers out of the budget
 
 
 @dataclass(frozen=True)
 class LLMRewrite(Rewrite):
-    """The question, resolved from the last `turns` messages (question rewriting as in CANARD; Elgohary et al., EMNLP 2019; few-shot as in
-    Yu et al., arXiv 2006.05009). Differs: two examples of our own in the prompt, no training. A question without history is not sent.
-    When the model fails, says nothing, or more than four times as much as was asked, the question stays, and the trace says why.
-    Cost: one completion a turn with history, of at most `max_tokens`, one call for the batch."""
+    """The question, resolved from the conversation so far (CANARD; Elgohary et al., EMNLP 2019), few-shot (Yu et al., arXiv 2006.05009).
+    Differs: two examples of our own in the prompt, nothing is trained.
+
+    The prompt shows the latest messages that fit into `budget` tokens, cut after 400 letters each. A question without history is not
+    sent. When the model fails, says nothing, or is cut off at `max_tokens`, the question stays as it is and the trace says why (`kept`).
+    Cost: one call for the batch, a completion of at most `max_tokens` for each turn with history.
+    """
 
     name: ClassVar[str] = "llm_rewrite"
-    turns: int = 4
+    waits: ClassVar[bool] = True
+    budget: int = 400
     max_tokens: int = 48
     llm: LLM = part("llm")
 
     def __post_init__(self) -> None:
-        if self.turns < 1 or self.max_tokens < 1:
-            raise InvalidInput(f"llm_rewrite: turns={self.turns} and max_tokens={self.max_tokens} must be at least 1.")
+        if self.budget < 1 or self.max_tokens < 1:
+            raise InvalidInput(f"llm_rewrite: budget={self.budget} and max_tokens={self.max_tokens} must be at least 1.")
 
     def rewrite(self, turns: Sequence[Turn]) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
         asked = [i for i, turn in enumerate(turns) if turn.history]
-        done: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), {}) for _ in turns]
-        if not asked:
-            return done
-        try:
-            said = self.llm.complete([Prompt(text=self._prompt(turns[i])) for i in asked], max_tokens=self.max_tokens, stop=("\n",))
-        except LLMError as error:
-            return [((), {"error": str(error)} if turn.history else {}) for turn in turns]
+        said = completions(self.llm, self._prompts([turns[i] for i in asked]), max_tokens=self.max_tokens, stop=("\n",))
+        done: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), {"kept": "nothing was said before"}) for _ in turns]
         for i, one in zip(asked, said, strict=True):
-            query, spent = one.text.strip(), {"prompt_tokens": one.prompt_tokens, "completion_tokens": one.completion_tokens}
-            good = 0 < len(query) <= 4 * len(turns[i].query) + 200
-            told = {**spent, "cost": one.cost, "model": self.llm.name}
-            done[i] = ((query,) if good else (), told if good else {**told, "kept": "the model said nothing that could be a question"})
+            done[i] = self._resolved(one)
         return done
 
-    def _prompt(self, turn: Turn) -> str:
-        before = "".join(f"Said before: {' '.join(m.content.split())[:_LETTERS]}\n" for m in turn.history[-self.turns :])
-        return f"{_SHOWN}{before}Now: {' '.join(turn.query.split())}\nAlone:"
+    def _resolved(self, said: Completion | LLMError) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        if isinstance(said, LLMError):
+            return (), {"model": self.llm.name, "kept": "the model failed", "error": str(said)}
+        told = {
+            "model": self.llm.name,
+            "prompt_tokens": said.prompt_tokens,
+            "completion_tokens": said.completion_tokens,
+            "cost": said.cost,
+        }
+        query = said.text.strip().removeprefix("Alone:").strip()
+        if not query:
+            return (), {**told, "kept": "the model said nothing"}
+        if said.finish == "length":
+            return (), {**told, "kept": f"the model was not done after {self.max_tokens} tokens"}
+        return (query,), told
+
+    def _prompts(self, turns: Sequence[Turn]) -> list[Prompt]:
+        shown = [[f"Said before: {_line(message.content)[:_LETTERS]}\n" for message in turn.history] for turn in turns]
+        lines = [line for of_turn in shown for line in of_turn]
+        sizes = iter(self.llm.count(lines) if lines else [])
+        prompts = []
+        for turn, of_turn in zip(turns, shown, strict=True):
+            room, first = self.budget, len(of_turn)
+            for size in reversed(list(islice(sizes, len(of_turn)))):
+                if size > room:
+                    break
+                room, first = room - size, first - 1
+            prompts.append(Prompt(text=f"{_SHOWN}{''.join(of_turn[first:])}Now: {_line(turn.query)}\nAlone:"))
+        return prompts
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
