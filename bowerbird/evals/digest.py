@@ -26,8 +26,8 @@ _SHOWN = 5  # items of each sort
 _SLICES = 24
 _HITS = 20
 _NEEDED = ("none", "random", "bm25", "oracle")  # "dense" needs an encoder, "recency" times, "full" a large window
-OPPONENTS = ("random", "recency", "bm25", "dense")
-"""The plain retrievers: what a spec has to beat."""
+OPPONENTS = ("random", "recency", "length", "bm25", "dense")
+"""The plain ways to retrieve, or to judge answers: what a spec has to beat."""
 
 Scores = dict[str, dict[str, float]]  # system -> item -> value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 from bowerbird import spec as specs
@@ -81,7 +81,6 @@ class Judge(ABC):
     families: ClassVar[tuple[str, ...]] = ()  # of measures that it can take
     extra: ClassVar[tuple[str, ...]] = ()
     power: ClassVar[str] = ""
-    asks: ClassVar[bool] = False  # takes a model where there is one, though it can do without
     batch: ClassVar[int] = 32  # cases that are run, and kept, together
 
     def __init__(self, setting: Setting) -> None:
@@ -89,9 +88,17 @@ class Judge(ABC):
         self.left_out: list[str] = []  # baselines that do not apply here, and why
 
     @classmethod
-    def check(cls, task: Task, llm: LLM | None) -> None:
-        """Raises `CapabilityMissing` where the model at hand cannot do what the protocol asks of it."""
-        if cls.power and llm is None:
+    def asks(cls, tested: Sequence[str]) -> bool:
+        """Whether a model is asked: by the protocol, or by what of a spec under test finds records."""
+        stages = (specs.parse(retrieval(specs.parse(spec))) for spec in tested)
+        return bool(cls.power) or any(
+            one.metadata.get("part") == "llm" for stage in stages for leaf in leaves(stage) for one in fields(leaf)
+        )
+
+    @classmethod
+    def check(cls, task: Task, llm: LLM | None, tested: Sequence[str]) -> None:
+        """Raises `CapabilityMissing` where the model at hand cannot do what is asked of it."""
+        if llm is None and cls.asks(tested):
             raise CapabilityMissing(
                 f"Task {task.name!r} under {cls.name!r} needs a language model: set BOWERBIRD_LLM or give --llm, such as --llm local."
             )

@@ -47,8 +47,9 @@ class Result:
 
     `keys`: record keys as ranked, best first. `output`: the answer, the choice or the chosen model. `score`: its number
     for the case: for the first of the choices (AUC), for the stronger model (routing), or a judge's mark (Spearman).
-    `confidence` in [0, 1]: that the output is right. `nll` and `scored`: negative log-likelihood (nats) and number of the
-    gold tokens. `cost` in dollars. `seconds` by stage.
+    `confidence` in [0, 1]: that the output is right. `flips`: whether another order of what was compared would have turned the
+    choice around. `nll` and `scored`: negative log-likelihood (nats) and number of the gold tokens. `cost` in dollars. `seconds`
+    by stage.
     """
 
     case: str
@@ -56,6 +57,7 @@ class Result:
     output: str = ""
     score: float | None = None
     confidence: float | None = None
+    flips: bool | None = None
     statements: tuple[Statement, ...] = ()
     nll: float | None = None
     scored: int = 0

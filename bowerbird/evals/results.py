@@ -24,7 +24,7 @@ from bowerbird.errors import InvalidInput, NotFound
 
 __all__ = ["BASELINES", "CEILINGS", "Cost", "Estimate", "Item", "ItemLog", "Latency", "Run", "item_file", "read_items", "run_folder"]
 
-BASELINES = ("none", "random", "recency", "bm25", "dense", "oracle", "full")
+BASELINES = ("none", "random", "recency", "length", "bm25", "dense", "oracle", "full")
 CEILINGS = ("oracle",)
 """No competitors: they are told the answer."""
 _SYNC_EVERY = 2.0  # seconds of work that the death of the machine may cost; the death of the process costs none

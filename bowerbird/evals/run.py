@@ -76,7 +76,7 @@ def run_task(
         raise UnknownName(f"split of {task.name!r}", split, task.splits)
     name = protocol_of(task, options.protocol, llm)
     judged: type[Judge] = judge_of(name)
-    judged.check(task, llm)
+    judged.check(task, llm, specs)
     for spec in specs if judged.retrieves else ():
         way(spec, f"protocol {name!r}")  # before anything is encoded
     found = task.data(data)
@@ -92,7 +92,7 @@ def run_task(
     watch = Stopwatch()
     with ExitStack() as stack:
         model: Cached | None = None
-        if llm is not None and (judged.power or judged.asks):
+        if llm is not None and judged.asks(specs):
             calls = CallCache(cache / "calls.sqlite")
             stack.callback(calls.close)
             model = cached(llm, calls, watch)

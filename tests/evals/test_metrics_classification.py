@@ -93,3 +93,37 @@ def test_what_has_no_value_is_refused() -> None:
             measure.get("ECE").value(cases[:1], [Result(cases[0].id, output="supported", confidence=bad)])
     with pytest.raises(InvalidInput, match="property of the whole set"):
         measure.get("AUC").items(cases, results)
+
+
+def test_the_share_of_the_people_who_said_the_same() -> None:
+    cases = [Case("a", "?", choices=("tie", "first"), facts={"votes": ["first", "tie", "first"]})]
+    assert measure.get("people").value(cases, [Result("a", output="first")]) == pytest.approx(2 / 3)
+    assert measure.get("people").value(cases, [Result("a", output="tie")]) == pytest.approx(1 / 3)
+    assert measure.get("people").value(cases, [Result("a", output="")]) == 0.0
+    with pytest.raises(InvalidInput, match="what each person said"):
+        measure.get("people").value([Case("a", "?")], [Result("a")])
+
+
+def test_flips_are_counted_where_both_orders_were_seen() -> None:
+    cases, _ = made(["supported"] * 4, ["supported"] * 4)
+    assert measure.get("flips").value(cases, [Result(f"q{n}", flips=n == 0) for n in range(4)]) == 0.25
+    assert measure.get("flips").better == "lower"
+    with pytest.raises(InvalidInput, match="not looked at in another order"):
+        measure.get("flips").value(cases[:1], [Result("q0")])
+
+
+def test_accuracy_of_the_surest() -> None:
+    cases, _ = made(["supported"] * 6, ["supported"] * 6)
+    said = ["supported", "supported", "no", "supported", "no", "no"]
+    results = [
+        Result(f"q{n}", output=one, confidence=sure) for n, (one, sure) in enumerate(zip(said, (0.9, 0.8, 0.8, 0.8, 0.6, 0.5), strict=True))
+    ]
+    assert measure.get("sure@100").value(cases, results) == pytest.approx(3 / 6)
+    # half: the one of 0.9, and two of the three of 0.8, of which two thirds are right
+    assert measure.get("sure@50").value(cases, results) == pytest.approx((1 + 2 * 2 / 3) / 3)
+    assert measure.get("sure@1").value(cases, results) == 1.0, "at least one case"
+    for name in ("sure@0", "sure@101", "sure"):
+        with pytest.raises(InvalidInput, match="sure"):
+            measure.get(name)
+    with pytest.raises(InvalidInput, match="confidence between 0 and 1"):
+        measure.get("sure@50").value(cases[:1], [Result("q0")])

@@ -28,7 +28,7 @@ from bowerbird.evals.task import Case, Task, TaskData
 from bowerbird.ports import LLM, Encoder, LogLikelihood, Prompt
 from bowerbird.testing.encoders import HashEncoder
 from bowerbird.testing.llms import ScoringLLM, ScriptedLLM
-from bowerbird.types import Record, Scope
+from bowerbird.types import Message, Record, Scope
 
 ANIMALS = ("heron", "badger", "otter", "lynx", "falcon", "marten", "beaver", "kestrel", "viper", "salmon", "osprey", "weasel")
 PLACES = ("river", "forest", "mountain")
@@ -97,6 +97,24 @@ def test_every_result_has_its_baselines(tmp_path: Path) -> None:
     assert {"task", "kind", "split", "protocol", "systems", "limit", "seed", "budget_tokens", "encoder", "llm", "versions"} <= set(held)
     assert set(held["measures"]["bm25"]["nDCG@10"]) == {"value", "low", "high", "n"}
     assert {"p50", "p95"} == set(held["latency"]["bm25"]["bm25"])
+
+
+def test_a_stage_in_front_of_retrieval_may_ask_the_model(tmp_path: Path) -> None:
+    def cases(data: TaskData, split: str) -> Iterator[Case]:
+        for case, animal in zip(_cases(data, split), ANIMALS, strict=True):
+            yield replace(case, query="Where was it seen?", history=(Message("user", f"I like the {animal}."),))
+
+    task = replace(TASK, cases=cases)
+    _, run = ran(tmp_path, task, specs=("history >> bm25", "bm25(k=20) >> budget >> llm"))
+    assert run.llm is None, "a reader behind the hits is left away, so nobody is asked"
+    assert run.measures["history >> bm25"]["nDCG@10"].value == 1.0 > run.measures["bm25"]["nDCG@10"].value
+    with pytest.raises(CapabilityMissing, match="'rank' needs a language model"):
+        ran(tmp_path, task, specs=("llm_rewrite >> bm25",))
+    llm = ScriptedLLM(lambda prompt: prompt.text.rpartition("the ")[2].split(".")[0])
+    _, asked = ran(tmp_path, task, specs=("llm_rewrite >> bm25",), llm=llm)
+    assert asked.measures["llm_rewrite >> bm25"]["nDCG@10"].value == 1.0
+    assert asked.llm == "scripted"
+    assert len(llm.prompts) == 12
 
 
 def test_recency_where_there_is_time(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,9 @@ from bowerbird.evals.run import Options, run_task
 from bowerbird.evals.sample import drawn
 from bowerbird.evals.task import Case, Task, TaskData
 from bowerbird.ports import LLM
-from bowerbird.spec import parse
 from bowerbird.testing.encoders import HashEncoder
 from bowerbird.testing.llms import ScoringLLM, ScriptedLLM
-from bowerbird.testing.stage_suite import StageSuite
-from bowerbird.types import Message, Scope, Turn
+from bowerbird.types import Message, Scope, replace
 
 SCOPE = Scope("eval")
 
@@ -44,21 +43,22 @@ def task(kind: str, protocol: str, measures: Sequence[str], cases: Sequence[Case
     )
 
 
-def run(made: Task, spec: str, tmp_path: Path, llm: LLM | None = None, limit: int | None = None) -> tuple[Path, Run]:
-    def no_bench(*_: object) -> None:
-        raise AssertionError("nothing is retrieved here")
+def _no_bench(*_: object) -> Any:
+    raise AssertionError("nothing is retrieved here")
 
+
+def run(made: Task, spec: str, tmp_path: Path, llm: LLM | None = None, limit: int | None = None) -> tuple[Path, Run]:
     options = Options(limit=limit)
     return run_task(
         made,
         [spec],
-        no_bench,
+        _no_bench,
         encoder=HashEncoder(),
         llm=llm,
         options=options,
         out=tmp_path / "runs",
         cache=tmp_path / "cache",
-        data=tmp_path,  # type: ignore[arg-type]
+        data=tmp_path,
     )
 
 
@@ -78,15 +78,15 @@ def turns() -> list[Case]:
 
 
 def test_a_rewrite_is_held_against_peoples(tmp_path: Path) -> None:
-    made = task("passage", "rewrite", ("ROUGE-1", "EM"), turns())
+    made = task("passage", "rewrite", ("F1", "ROUGE-L", "EM"), turns())
     folder, found = run(made, "history(turns=1)", tmp_path)
-    rouge = {name: values["ROUGE-1"].value for name, values in found.measures.items()}
-    assert rouge["oracle"] == 1.0
-    assert rouge["none"] > rouge["full"], "words that nobody asked for cost precision"
-    assert rouge["history(turns=1)"] == pytest.approx(rouge["recency"])
+    overlap = {name: values["F1"].value for name, values in found.measures.items()}
+    assert overlap["oracle"] == 1.0
+    assert overlap["none"] > overlap["full"], "words that nobody asked for cost precision"
+    assert overlap["history(turns=1)"] == pytest.approx(overlap["recency"])
     assert {"bm25: there are no records to search", "dense: there are no records to search"} <= set(found.dropped)
     said = {item.id: item.answer for item in read_items(item_file(folder, "history(turns=1)"))}
-    assert said["c3"] == "Where does bird 3 live?\nAnd what does it eat?"
+    assert said["c3"] == "Where does bird 3 live? And what does it eat?"
     with pytest.raises(InvalidInput, match="rewrites no question"):
         run(made, "bm25", tmp_path)
 
@@ -96,36 +96,11 @@ def test_the_model_rewrites_and_a_silent_one_changes_nothing(tmp_path: Path) -> 
         number = str(prompt).rsplit("bird ", 1)[1].split()[0].strip("?.'")
         return f"And what does bird {number} eat?"
 
-    made = task("passage", "rewrite", ("ROUGE-1", "EM"), turns())
+    made = task("passage", "rewrite", ("F1", "ROUGE-L", "EM"), turns())
     _, found = run(made, "llm_rewrite", tmp_path, ScriptedLLM(resolved))
     assert found.measures["llm_rewrite"]["EM"].value == 1.0
-    _, silent = run(made, "llm_rewrite(turns=2)", tmp_path, ScriptedLLM(""))
-    assert silent.measures["llm_rewrite(turns=2)"]["ROUGE-1"].value == silent.measures["none"]["ROUGE-1"].value
-
-
-def test_the_model_is_asked_once_for_a_batch_and_not_without_a_history() -> None:
-    from bowerbird.errors import LLMError
-
-    llm = ScriptedLLM(" Where does Ada live?")
-    stage = parse("llm_rewrite").bind(lambda name: llm if name == "llm" else None)
-    history = (Message("user", "Who is Ada?"),)
-    alone, asking = stage([Turn("Hello", SCOPE), Turn("Where does she live?", SCOPE, history=history)])
-    assert (alone.asked, asking.asked) == (("Hello",), ("Where does Ada live?",))
-    assert len(llm.calls) == 1
-    broken = ScriptedLLM("x", fail=LLMError("no"))
-    (kept,) = parse("llm_rewrite").bind(lambda name: broken if name == "llm" else None)([Turn("Where?", SCOPE, history=history)])
-    assert kept.asked == ("Where?",)
-    assert kept.trace[-1].info["error"] == "no"
-
-
-class TestHistory(StageSuite):
-    def make_stage(self):
-        return parse("history(turns=2) >> bm25")
-
-
-class TestLLMRewrite(StageSuite):
-    def make_stage(self):
-        return parse("llm_rewrite >> bm25")
+    _, silent = run(made, "llm_rewrite(budget=50)", tmp_path, ScriptedLLM("", name="silent"))
+    assert silent.measures["llm_rewrite(budget=50)"]["F1"].value == silent.measures["none"]["F1"].value
 
 
 # --- grade ------------------------------------------------------------------------------------------------------------
@@ -138,7 +113,7 @@ def pairs(n: int = 24) -> list[Case]:
         good, bad = f"The heron number {i} eats fish." + " It wades." * (i % 2 * 6), "I would rather not say anything of that."
         first = i % 3 != 0
         human = "first" if first else "second"
-        facts = {"question": "?", "answers": [good, bad] if first else [bad, good], "human": human}
+        facts = {"answers": [good, bad] if first else [bad, good], "human": human}
         found.append(
             Case(
                 f"p{i}", f"What does heron number {i} eat?", answers=(human,), choices=("tie", "first", "second"), scope=SCOPE, facts=facts
@@ -148,20 +123,38 @@ def pairs(n: int = 24) -> list[Case]:
 
 
 def test_judges_are_held_against_people(tmp_path: Path) -> None:
-    made = task("feedback", "grade", ("accuracy", "kappa", "ECE"), pairs())
+    made = task("feedback", "grade", ("accuracy", "kappa", "sure@50", "ECE", "flips"), pairs())
     folder, found = run(made, "likelihood", tmp_path, ScoringLLM("x"))
+    assert list(found.systems) == ["none", "random", "length", "bm25", "dense", "oracle", "likelihood"]
+    assert {line.partition(":")[0] for line in found.dropped} == {"recency", "full"}
     accuracy = {name: values["accuracy"].value for name, values in found.measures.items()}
     assert accuracy["oracle"] == accuracy["bm25"] == 1.0
     assert accuracy["none"] == 0.0, "a tie is what nobody said"
     assert accuracy["likelihood"] > 0.9
+    assert accuracy["length"] == 0.5
     assert 0.1 < accuracy["random"] < 0.9
+    assert found.measures["oracle"]["ECE"].value == 0.0
+    assert found.measures["none"]["ECE"].value == 0.5, "it is never right and half sure"
+    assert {values["flips"].value for values in found.measures.values()} == {0.0}
     assert all(0.5 <= item.facts["confidence"] <= 1 for item in read_items(item_file(folder, "likelihood")))
-    _, longer = run(made, "length", tmp_path)
-    assert longer.measures["length"]["accuracy"].value == pytest.approx(0.5, abs=0.2)
-    with pytest.raises(UnknownName, match="length"):
-        run(made, "lenght", tmp_path)
+    with pytest.raises(InvalidInput, match="'length' is a baseline"):
+        run(made, "length", tmp_path)
+    with pytest.raises(UnknownName, match="likelihood"):
+        run(made, "likelyhood", tmp_path)
     with pytest.raises(CapabilityMissing, match="log-likelihoods"):
         run(made, "verdict", tmp_path, ScriptedLLM("A"))
+    with pytest.raises(CapabilityMissing, match="needs a language model"):
+        run(made, "verdict", tmp_path)
+
+
+def test_judges_are_run_without_a_model_where_none_is_named(tmp_path: Path) -> None:
+    made = task("feedback", "grade", ("accuracy",), pairs())
+    options = Options()
+    _, found = run_task(
+        made, [], _no_bench, encoder=HashEncoder(), llm=None, options=options, out=tmp_path / "runs", cache=tmp_path / "cache"
+    )
+    assert found.llm is None
+    assert found.complete
 
 
 def test_a_liking_for_a_place_cancels_out_and_is_told(tmp_path: Path) -> None:
@@ -180,30 +173,36 @@ def test_a_liking_for_a_place_cancels_out_and_is_told(tmp_path: Path) -> None:
                 (-0.1 if output.strip() == letter else -2.0 - (output == " B"), 1) for letter, (_, output) in zip(good, asked, strict=True)
             ]
 
-    made = task("feedback", "grade", ("accuracy",), pairs())
+    made = task("feedback", "grade", ("accuracy", "flips"), pairs())
     folder, partial = run(made, "verdict", tmp_path / "a", Partial("x"))
     assert partial.measures["verdict"]["accuracy"].value == 0.0, "it finds all alike, and people did not"
-    assert all(item.facts["flipped"] for item in read_items(item_file(folder, "verdict")))
-    folder, sound = run(made, "verdict", tmp_path / "b", Sound("x"))
+    assert partial.measures["verdict"]["flips"].value == 1.0
+    assert {item.answer for item in read_items(item_file(folder, "verdict"))} == {"tie"}
+    _, sound = run(made, "verdict", tmp_path / "b", Sound("x"))
     assert sound.measures["verdict"]["accuracy"].value == 1.0
-    assert not any(item.facts["flipped"] for item in read_items(item_file(folder, "verdict")))
+    assert sound.measures["verdict"]["flips"].value == 0.0
 
 
 def test_grades_of_single_answers_are_held_against_marks(tmp_path: Path) -> None:
-    cases = [
-        Case(
-            f"a{i}",
-            "What do herons eat?",
-            answers=(str(1 + i % 5),),
-            scope=SCOPE,
-            facts={"answer": "herons eat fish " * (i % 5), "human": 1 + i % 5},
-        )
-        for i in range(20)
-    ]
-    _, found = run(task("answers", "grade", ("Spearman",), cases), "length", tmp_path)
-    assert found.measures["length"]["Spearman"].value == pytest.approx(1.0)
-    assert found.measures["oracle"]["Spearman"].value == pytest.approx(1.0)
+    class Likes(ScoringLLM):
+        """Says yes the more readily the more often an answer speaks of fish, and finds every answer as likely as any other."""
+
+        def loglikelihood(self, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+            return [(prompt.count("fish") - 9.0 if output == " Yes" else -2.0, 1) for prompt, output in asked]
+
+    cases = []
+    for i in range(20):
+        facts = {"answer": "herons eat fish " * (i % 5), "human": 1 + i % 5}
+        cases.append(Case(f"a{i}", "What do herons eat?", answers=(str(1 + i % 5),), scope=SCOPE, facts=facts))
+    _, found = run(task("answers", "grade", ("Spearman",), cases), "verdict", tmp_path, Likes("x"))
+    for name in ("length", "oracle", "verdict"):
+        assert found.measures[name]["Spearman"].value == pytest.approx(1.0)
     assert "Spearman" not in found.measures.get("none", {})
+    assert any(line.startswith("none: Spearman") for line in found.open)
+    _, other = run(task("answers", "grade", ("Spearman",), cases), "likelihood", tmp_path, Likes("x", name="likes"))
+    assert "Spearman" not in other.measures["likelihood"], "another judge, who finds all alike"
+    with pytest.raises(InvalidInput, match="20 of 20 cases have no answer to grade"):
+        run(task("answers", "grade", ("Spearman",), [replace(case, facts={}) for case in cases]), "verdict", tmp_path, Likes("x"))
 
 
 def test_chance_has_nothing_to_do_with_the_sample() -> None:

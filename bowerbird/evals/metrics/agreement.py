@@ -1,4 +1,5 @@
-"""Measures of agreement with people beyond accuracy: Cohen's kappa for labels, Spearman's rank correlation for marks."""
+"""Measures of agreement with people beyond accuracy: Cohen's kappa for labels, the share of the people who said the same, Spearman's rank
+correlation for marks; and whether a choice hangs on the order in which things were shown."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ import numpy as np
 
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare
-from bowerbird.evals.metrics.classification import average_ranks, label_numbers
+from bowerbird.evals.metrics.classification import average_ranks, chosen, label_numbers
 from bowerbird.evals.task import Case
 
-__all__ = ["kappa", "spearman"]
+__all__ = ["flips", "kappa", "people", "spearman"]
 
 
 def kappa(argument: str) -> Measure:
@@ -32,6 +33,34 @@ def kappa(argument: str) -> Measure:
         return value
 
     return Measure("kappa", "agreement with people beyond chance", whole=whole, low=-1.0)
+
+
+def people(argument: str) -> Measure:
+    """Share of the people who were asked (`facts["votes"]`, a label each) that said what was chosen. Where they disagree nobody reaches 1:
+    the oracle's value, that of the majority, is the most there is."""
+    bare("people", argument)
+
+    def item(case: Case, result: Result, pool: Pool) -> float:
+        votes: Sequence[str] = case.facts.get("votes", ())
+        if not votes:
+            raise InvalidInput(f"Case {case.id!r} does not say what each person said.")
+        said = chosen(result.output, case.choices)
+        return sum(vote == said for vote in votes) / len(votes)
+
+    return Measure("people", "share of the people who said the same", item)
+
+
+def flips(argument: str) -> Measure:
+    """Position bias: share of the cases in which another order of what was compared would have turned the choice around (Zheng et al.,
+    arXiv 2306.05685, section 3.3, of which it is 1 - consistency). A judge that looks at each thing by itself has 0."""
+    bare("flips", argument)
+
+    def item(case: Case, result: Result, pool: Pool) -> float:
+        if result.flips is None:
+            raise InvalidInput(f"Case {case.id!r} was not looked at in another order.")
+        return float(result.flips)
+
+    return Measure("flips", "1 if another order would have turned the choice around", item, better="lower")
 
 
 def spearman(argument: str) -> Measure:

@@ -11,7 +11,7 @@ from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bar
 from bowerbird.evals.metrics.classification import correct
 from bowerbird.evals.task import Case
 
-__all__ = ["brier", "ece"]
+__all__ = ["brier", "ece", "sure"]
 
 _BINS = 10
 
@@ -51,3 +51,26 @@ def ece(argument: str) -> Measure:
         return value
 
     return Measure(f"ECE@{argument}" if argument else "ECE", "distance of confidence and accuracy, in bins", whole=whole, better="lower")
+
+
+def sure(argument: str) -> Measure:
+    """Accuracy over the surest part of the cases: `sure@50` of the half with the highest confidence (selective prediction; Geifman and
+    El-Yaniv, NeurIPS 2017). Cases of equal confidence at the edge count in proportion; at least one case is taken."""
+    percent = cutoff("sure", argument)
+    if percent is None or percent > 100:
+        raise InvalidInput(f"sure@{argument} needs a percentage from 1 to 100.")
+
+    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
+        confidence = np.array([_confidence(result) for result in results])
+        right = np.array([correct(case, result) for case, result in zip(cases, results, strict=True)], dtype=np.float64)
+
+        def value(places: Places) -> float:
+            given, good = confidence[places], right[places]
+            taken = max(1.0, len(places) * percent / 100)
+            edge = np.sort(given)[::-1][int(np.ceil(taken)) - 1]
+            above, at = given > edge, given == edge
+            return float((good[above].sum() + (taken - above.sum()) * good[at].mean()) / taken)
+
+        return value
+
+    return Measure(f"sure@{percent}", f"accuracy of the surest {percent} %", whole=whole)

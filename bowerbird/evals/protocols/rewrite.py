@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bowerbird import spec as specs
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.judge import Judge, Setting, System, chance
+from bowerbird.evals.judge import Judge, System, chance
 from bowerbird.evals.measure import Result
 from bowerbird.evals.results import Item
 from bowerbird.evals.task import Case
@@ -19,25 +19,21 @@ __all__ = ["RewriteOf"]
 
 class RewriteOf(Judge):
     """`none` leaves the question as it was said, `recency` puts the user's turn before in front, `random` one of the earlier ones, `full`
-    all of them, `oracle` says it as people did. A spec is stages of the role rewrite; its first query is judged."""
+    all of them, `oracle` says it as people did. A spec is stages of the role rewrite; several queries are judged as one text."""
 
     name: ClassVar[str] = "rewrite"
     retrieves: ClassVar[bool] = False
-    asks: ClassVar[bool] = True
     families: ClassVar[tuple[str, ...]] = ("answers", "overlap")
     batch: ClassVar[int] = 16
 
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
-        self.left_out += ["bm25: there are no records to search", "dense: there are no records to search"]
-
     def baselines(self) -> list[System]:
+        self.left_out += [f"{name}: there are no records to search" for name in ("bm25", "dense")]
         return [
             System("none", "", "as it was said"),
             System("random", "", "behind one of the user's earlier turns"),
-            System("recency", "", "behind the user's turn before"),
+            System("recency", "history(turns=1)", "behind the user's turn before"),
             System("oracle", "", "as people said it"),
-            System("full", "", "behind all of the user's earlier turns"),
+            System("full", "history(turns=0)", "behind all of the user's earlier turns"),
         ]
 
     def system(self, spec: str) -> System:
@@ -52,13 +48,15 @@ class RewriteOf(Judge):
         stage = specs.parse(system.spec).bind(lambda name: llm if name == "llm" else None)
         with self.setting.watch:
             turns = stage([Turn(case.query, case.scope, id=case.id, history=case.history) for case in cases])
-        return [self.made(case, Result(case.id, (), turn.asked[0]), turn) for case, turn in zip(cases, turns, strict=True)]
+        items = []
+        for case, turn in zip(cases, turns, strict=True):
+            kept = {name: value for step in turn.trace for name, value in step.info.items() if name == "kept"}
+            items.append(self.made(case, Result(case.id, (), " ".join(turn.asked)), turn, facts=kept))
+        return items
 
     def _fixed(self, name: str, case: Case) -> str:
-        before = [message.content for message in case.history if message.role == "user"]
         if name == "oracle":
             return case.answers[0]
-        taken = {"none": [], "recency": before[-1:], "full": before}.get(name)
-        if taken is None:
-            taken = [before[int(chance(self.setting.seed, case) * len(before))]] if before else []
-        return " ".join([*taken, case.query])
+        before = [message.content for message in case.history if message.role == "user"] if name == "random" else []
+        drawn = before[int(chance(self.setting.seed, case) * len(before))] if before else ""
+        return f"{drawn} {case.query}".strip()

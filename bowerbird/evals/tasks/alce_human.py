@@ -1,4 +1,8 @@
-"""ALCE: how useful people found cited answers of four systems each on ASQA and ELI5, from 1 to 5."""
+"""ALCE: how useful people found cited answers of four systems each on ASQA and ELI5, from 1 to 5.
+
+The file holds the answers without their marks and without the passages that they cite, so a check of citations says nothing of
+them; what is judged is a judge of the answers (protocol `grade`). `automatic`: what ALCE's own measure of correctness said.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """TREC CAsT 2019: what people said in a conversation, and the same said so that it can be understood alone.
 
-Judges query rewriting: the passage collections are not part of it, so there are no records. The history of a turn holds
-the user's earlier turns as they were said.
+Judges query rewriting against people's own: the passage collections are not part of it, so there are no records. The history of
+a turn holds the user's earlier turns as they were said.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TASK = Task(
     licence="MIT (source repository)",
     citation="Dalton, Xiong and Callan, TREC CAsT 2019: the conversational assistance track overview, 2020",
     protocols=("rewrite",),
-    measures=("ROUGE-1", "BLEU", "EM"),
+    measures=("F1", "ROUGE-L", "EM", "BLEU"),
     splits=("test", "train"),
     files=(
         _file("evaluation", _FILES["test"][0], "7cd4ba25e56dd3cde21ddb2c34143b57612fba0ac85c670bc7ba73b901ede48a"),

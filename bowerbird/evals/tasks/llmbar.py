@@ -45,7 +45,7 @@ TASK = Task(
     licence="MIT",
     citation="Zeng et al., Evaluating Large Language Models at Evaluating Instruction Following, ICLR 2024",
     protocols=("grade",),
-    measures=("accuracy", "kappa", "ECE"),
+    measures=("accuracy", "kappa", "sure@50", "ECE", "flips"),
     splits=("test",),
     files=tuple(
         File(f"{_BASE}/{name}", sha256, rows.github(_REPOSITORY, _REVISION, f"Dataset/LLMBar/{name}")) for name, sha256 in _HASHES.items()

@@ -28,6 +28,7 @@ def _cases(data: TaskData, split: str) -> Iterator[Case]:
             "question": question,
             "answers": [item["response1"], item["response2"]],
             "human": _CHOICES[choice],
+            "votes": [_CHOICES[item[f"annotator{person}"]] for person in (1, 2, 3)],
             "certainty": count / 3,
         }
         yield Case(
@@ -50,7 +51,7 @@ TASK = Task(
     licence="Apache-2.0",
     citation="Wang et al., PandaLM: An Automatic Evaluation Benchmark for LLM Instruction Tuning Optimization, ICLR 2024",
     protocols=("grade",),
-    measures=("accuracy", "macro-F1", "kappa", "ECE"),
+    measures=("accuracy", "people", "kappa", "macro-F1", "sure@50", "ECE", "flips"),
     splits=("test",),
     files=(
         File(
