@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,22 @@ def test_look_sees_what_is_committed_and_only_that(tmp_path: Path) -> None:
         connection.execute(insert(meta).values(name="x", value="1"))
         assert database.look(sql) == []
     assert database.look(sql) == [("1",)]
+    database.close()
+
+
+def test_what_is_noted_is_there_for_everybody(tmp_path: Path) -> None:
+    database, other = Database(tmp_path / "catalog.db"), Database(tmp_path / "catalog.db")
+    database.note("INSERT INTO meta (name, value) VALUES (:name, :value)", {"name": "x", "value": "1"})
+    assert other.look("SELECT value FROM meta WHERE name = ?", ["x"]) == [("1",)]
+    database.close()
+    other.close()
+
+
+def test_threads_look_side_by_side(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: database.look("SELECT ?", [number]), range(200)))
+    assert found == [[(number,)] for number in range(200)]
     database.close()
 
 

@@ -21,6 +21,12 @@ def test_grows_with_the_text(a, b):
     assert EstimatedTokens().count([""]) == [0]
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_text_counts_as_it_does_beside_other_text(text):
+    alone, beside = EstimatedTokens().count([text, text + "\u4e2d"])
+    assert beside == alone + 1
+
+
 def test_counts_by_a_file(tmp_path):
     tokenizers = pytest.importorskip("tokenizers", reason="the extra 'local' is not installed")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))

@@ -137,6 +137,12 @@ def test_words(text, stems, numbers):
     assert (words(text).stems, words(text).numbers) == (stems, numbers)
 
 
+@given(st.text(st.sampled_from("aAbxyz 's't ',.0129\n_-")))
+def test_words_of_ascii_text_are_those_it_has_beside_other_text(text):
+    alone, beside = words(f"{text} singing"), words(f"{text} singing 日本")
+    assert (beside.stems, beside.numbers) == (alone.stems | {"日本"}, alone.numbers)
+
+
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_share_is_a_share(claim, text):
     found = share(words(claim), words(text))

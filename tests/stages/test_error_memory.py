@@ -95,6 +95,25 @@ def test_lessons_keep_in_step_and_are_read_once(stocked: Engine) -> None:
     assert lessons.of(ANN) == Lessons(stocked.ledger).of(ANN)
 
 
+def test_an_outcome_that_comes_while_lessons_are_read_counts_once(stocked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lessons = Lessons(stocked.ledger)
+    complain(stocked, 2)
+    newest, outcomes = stocked.ledger.since(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(stocked.ledger, "since", lambda after: (newest - 1, outcomes - 1))  # asked before the last one came
+        lessons.of(ANN)
+    assert lessons.of(ANN) == Lessons(stocked.ledger).of(ANN)
+
+
+def test_lessons_are_not_read_again_for_turns_alone(stocked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lessons = Lessons(stocked.ledger)
+    complain(stocked, 1)
+    known = lessons.of(ANN)
+    order(stocked, "tea", "bm25 >> budget")
+    monkeypatch.setattr(stocked.ledger, "events", None)
+    assert lessons.of(ANN) == known
+
+
 def test_similar_questions_learn_as_far_as_they_are_near(stocked: Engine) -> None:
     complain(stocked, 12)
     assert order(stocked, "what is the boiler code now", "bm25 >> error_memory(near=0.5) >> budget")[0] == "new"
