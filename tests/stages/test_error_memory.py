@@ -54,7 +54,7 @@ def test_what_was_always_complained_of_falls_out(stocked: Engine) -> None:
     assert [hit.record.key for hit in turn.hits if hit.record] == ["new"]
     step = next(step for step in turn.trace if step.stage == "error_memory")
     assert step.info["dropped"] == 1
-    assert order(stocked, "what is the boiler code", "bm25 >> error_memory(drop=-1) >> budget") == ["new", "old"]
+    assert order(stocked, "what is the boiler code", "bm25 >> error_memory(drop=1.0) >> budget") == ["new", "old"]
 
 
 def test_unrelated_questions_do_not_change(stocked: Engine) -> None:
@@ -121,8 +121,8 @@ def test_similar_questions_learn_as_far_as_they_are_near(stocked: Engine) -> Non
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(InvalidInput, match="doubt=0"):
-        parse("error_memory(doubt=0.0)")
+    with pytest.raises(InvalidInput, match="doubt=-1"):
+        parse("error_memory(doubt=-1.0)")
 
 
 class TestErrorMemory(StageSuite):

@@ -24,7 +24,7 @@ class ErrorMemory(Rerank):
 
     v_l(c) is the sum and n_l(c) the number of outcomes, each in [-1, 1], that lesson l holds of record c; K is 1 for the same query (blind
     to case and spacing) and (cosine - near) / (1 - near) above `near`, else 0; spread is the range of the turn's scores (1 for a single
-    hit). A record with m <= `drop` is dropped: with the default, after some eight complaints more than praises on the very query.
+    hit). A record with m <= -drop is dropped: with the default, after some eight complaints more than praises on the very query.
     After ReLoop2 (Zhu et al., arXiv 2306.08808, section 3): an error memory that is read at serving time. Differs: it holds outcomes of
     records rather than a ranking model's errors, and a doubt of `doubt` unseen neutral outcomes, so one slip moves little.
     Turns of a scope without outcomes pass untouched. Cost: one look at the ledger's position a scope; where there are lessons,
@@ -35,16 +35,16 @@ class ErrorMemory(Rerank):
     near: float = 0.85
     strength: float = 1.5
     doubt: float = 2.0
-    drop: float = -0.8
+    drop: float = 0.8
     encoder: Encoder | None = part("encoder", optional=True)
     lessons: Lessons | None = part("lessons", optional=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.near < 1 or self.strength < 0 or self.doubt <= 0 or not -1 <= self.drop <= 0:
+        if not 0 <= self.near <= 1 or self.strength < 0 or self.doubt < 0 or not 0 <= self.drop <= 1:
             raise InvalidInput(
-                f"error_memory: near={self.near!r} is 0 up to 1, strength={self.strength!r} 0 or more, doubt={self.doubt!r} above 0, "
-                f"drop={self.drop!r} -1 to 0."
+                f"error_memory: near={self.near!r} and drop={self.drop!r} are between 0 and 1, strength={self.strength!r} and "
+                f"doubt={self.doubt!r} 0 or more."
             )
 
     def rerank(self, turns: Sequence[Turn]) -> Sequence[Mapping[int, float] | None]:
@@ -71,7 +71,11 @@ class ErrorMemory(Rerank):
             return None
         means = {id: total / (self.doubt + counts[id]) for id, total in sums.items()}
         spread = max(hits.values()) - min(hits.values()) or 1.0
-        return {id: score + self.strength * spread * means.get(id, 0.0) for id, score in hits.items() if means.get(id, 0.0) > self.drop}
+        return {
+            id: score + self.strength * spread * means.get(id, 0.0)
+            for id, score in hits.items()
+            if means.get(id, 0.0) > -self.drop or not means.get(id, 0.0)
+        }
 
     def _kernel(self, turn: Turn, lessons: Sequence[Lesson], vector: Any) -> Any:
         mine = _folded(turn.query)
@@ -80,7 +84,7 @@ class ErrorMemory(Rerank):
             return same
         asked = [lesson.query for lesson in lessons]
         cosines = self.lessons.vectors(turn.scope, asked, self.encoder.id, self.encoder.encode) @ vector
-        return np.maximum(same, np.clip((cosines - self.near) / (1 - self.near), 0.0, 1.0))
+        return np.maximum(same, np.clip((cosines - self.near) / max(1 - self.near, 1e-6), 0.0, 1.0))
 
     def remarks(self, before: Turn, after: Turn) -> Mapping[str, Any]:
         changed = sum(self.name in hit.scores for hit in after.hits)
