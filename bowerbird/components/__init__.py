@@ -6,6 +6,7 @@ know no store, no ledger and no stage.
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.components.adapter:QueryAdapter",
+    "ranker": "bowerbird.components.ranker:FeatureRanker",
     "gate": "bowerbird.components.gate:NeedGate",
     "router": "bowerbird.components.router:Router",
     "encoder": "bowerbird.encoders.trained:TrainedEncoder",

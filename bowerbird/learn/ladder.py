@@ -22,6 +22,7 @@ __all__ = ["LADDER", "Rung", "climb"]
 
 LADDER: tuple[tuple[str, float], ...] = (
     ("adapter", 0.3),
+    ("ranker", 0.2),
     ("gate", 0.2),
     ("router", 0.2),
     ("encoder", 1.0),

@@ -22,6 +22,7 @@ SPECS = [
     "keys",
     "cross_encoder",
     "cross_encoder(top=2)",
+    "feature_ranker",
     "mmr",
     "mmr(top=2, lam=0.3)",
     "always",

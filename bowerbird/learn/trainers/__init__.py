@@ -2,6 +2,7 @@
 
 TABLE: dict[str, str] = {
     "adapter": "bowerbird.learn.trainers.adapter:AdapterTrainer",
+    "ranker": "bowerbird.learn.trainers.ranker:RankerTrainer",
     "gate": "bowerbird.learn.trainers.gate:GateTrainer",
     "router": "bowerbird.learn.trainers.router:RouterTrainer",
     "encoder": "bowerbird.learn.trainers.encoder:EncoderTrainer",

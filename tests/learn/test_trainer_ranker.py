@@ -1,0 +1,147 @@
+"""The feature ranker: its features, its component, the stage, and the trainer that finds what decides."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bowerbird import Engine
+from bowerbird.components.ranker import FeatureRanker
+from bowerbird.errors import InvalidInput
+from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.trainer import Only, Setting, TooLittle
+from bowerbird.learn.trainers.ranker import RankerTrainer, judged
+from bowerbird.spec import parse
+from bowerbird.stages.rerank.feature_ranker import Seen, features
+from bowerbird.testing.library import RECORDS, World, some_turns
+from bowerbird.testing.stage_suite import StageSuite
+from bowerbird.types import Hit, Scope, Turn
+
+pytest.importorskip("torch")
+
+
+def made(seed: int = 0, stages: tuple[str, ...] = ("found",), kinds: tuple[str, ...] = ("passage", "memory")) -> FeatureRanker:
+    rng, wide = np.random.default_rng(seed), 4 * len(stages) + 3 + len(kinds)
+    return FeatureRanker(
+        stages, kinds, rng.normal(size=wide), np.ones(wide), rng.normal(size=(wide, 5)), rng.normal(size=5), rng.normal(size=5)
+    )
+
+
+class TestRanked(StageSuite):
+    def make_stage(self):
+        return parse("feature_ranker(top=3)")
+
+    def world(self, shuffle=None):
+        world = World(shuffle=shuffle)
+        world.parts["trained"] = Only("ranker", made())
+        return world
+
+
+def test_features_are_what_the_docstring_says() -> None:
+    seen = [
+        Seen("passage", "blue bird", {"bm25": 4.0, "dense": 0.2}),
+        Seen("memory", "a cat", {"bm25": 1.0}),
+        Seen("memory", "the birds", {"bm25": 2.0}),
+    ]
+    found = features("blue birds", seen, ["bm25", "dense", "recency"], ["memory", "passage"])
+    assert found.shape == (3, 4 * 3 + 3 + 2)
+    assert found[:, :4].tolist() == [[4.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1 / 3, 1.0], [2.0, pytest.approx(1 / 3), 0.5, 1.0]]
+    assert found[:, 4:8].tolist() == [[0.2, 0.0, 1.0, 1.0], [0.2, 0.0, 0.0, 0.0], [0.2, 0.0, 0.0, 0.0]]
+    assert not found[:, 8:12].any()
+    assert found[:, 12:14].tolist() == [[1.0, 1.0], [0.0, 0.0], [0.5, 1.0]]
+    assert found[:, 15:].tolist() == [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
+    assert features("blue birds", seen[::-1], ["bm25", "dense", "recency"], ["memory", "passage"]).tolist() == found[::-1].tolist()
+    assert features("x", [], ["bm25"], []).shape == (0, 7)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    ranker, x = made(), np.random.default_rng(1).normal(size=(3, 9))
+    ranker.save(tmp_path)
+    again = FeatureRanker.load(tmp_path)
+    assert (again.stages, again.kinds) == (("found",), ("passage", "memory"))
+    assert (again.score(x) == ranker.score(x)).all()
+    assert ranker.score(x[1:2])[0] == ranker.score(x)[1]
+    with pytest.raises(InvalidInput, match="reads 9 features"):
+        ranker.score(x[:, 1:])
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(InvalidInput, match="'stages' is missing"):
+        FeatureRanker.load(tmp_path)
+
+
+def test_without_a_ranker_order_and_scores_stay_and_it_is_said() -> None:
+    record = RECORDS[0]
+    hits = (Hit(record.id, 2.0, {"bm25": 2.0}, record), Hit(RECORDS[3].id, 1.0, {"bm25": 1.0}, RECORDS[3]))
+    [done] = parse("feature_ranker").bind(World().part)([Turn("bird", Scope("acme"), hits=hits)])
+    assert done.hits == hits
+    assert dict(done.trace[0].info) == {"from": 2, "hits": 2, "skipped": "no ranker serves this scope"}
+    turns = some_turns()
+    for turn, plain in zip(parse("feature_ranker(top=1)").bind(World().part)(turns), turns, strict=True):
+        assert len(turn.hits) == min(1, len(plain.hits))
+
+
+def groups(n: int = 200, seed: int = 0) -> list[Group]:
+    """What helps stands high by `good`; `loud` is high for what does not, and larger. Half of what was not shown would have helped."""
+    draw, found = random.Random(seed), []
+    for i in range(n):
+        right = draw.randrange(6)
+        candidates = []
+        for place in range(6):
+            scores = {"good": draw.gauss(2.0 if place == right else 0.0, 0.4), "loud": 50 * draw.random() * (place != right)}
+            candidates.append(Candidate(str(place), f"text {place}", float(place == right), shown=place, scores=scores))
+        candidates.append(Candidate("unseen", "text", scores={"good": draw.gauss(2.0, 0.4), "loud": 0.0}))
+        found.append(Group(f"query {i} of {seed}", "passage", "ledger", tuple(candidates)))
+    return found
+
+
+def setting(**options) -> Setting:
+    return Setting(None, None, options=options)  # type: ignore[arg-type]
+
+
+def test_it_finds_the_stage_that_is_right() -> None:
+    fit = RankerTrainer().fit(groups(), groups(40, 1), setting())
+    assert fit.curve[0]["dev"] < 0.95 < 0.98 < max(row["dev"] for row in fit.curve)
+    right = 0
+    for group in groups(50, 2):
+        seen = [Seen(group.kind, c.text, c.scores) for c in group.candidates[:6]]
+        best = int(fit.component.score(features(group.query, seen, fit.component.stages, fit.component.kinds)).argmax())
+        right += group.candidates[best].label > 0
+    assert right >= 45
+    assert fit.component.stages == ("good", "loud")
+
+
+def test_what_was_never_shown_is_unknown() -> None:
+    (group,) = groups(1)
+    assert [c.key for c in judged(group)] == ["0", "1", "2", "3", "4", "5"]
+    task = Group("q", "tool", "metatool", (Candidate("a", "x", 1.0), Candidate("b", "y")))
+    assert judged(task) == task.candidates
+
+
+def test_same_groups_and_seed_same_numbers_whatever_their_order() -> None:
+    one = RankerTrainer().fit(groups(60), (), setting(steps=100))
+    two = RankerTrainer().fit(groups(60)[::-1], (), setting(steps=100))
+    assert one.curve == two.curve
+    assert (one.component.into == two.component.into).all()
+
+
+def test_groups_without_scores_are_searched(bird: Engine) -> None:
+    colours = ["red", "green", "blue", "grey", "black", "white"]
+    bird.add([{"key": colour, "kind": "passage", "text": f"A bower of {colour} things."} for colour in colours])
+    asked = [
+        Group(f"{pad} {colour} things", "passage", "made", (Candidate(colour, "", 1.0), Candidate("gone", "", 1.0)), scope="acme/ann")
+        for colour in colours
+        for pad in ("many", "some", "few", "no", "odd", "old")
+    ]
+    given = Setting(bird, None, options={"steps": 100})
+    trainer = RankerTrainer()
+    fit = trainer.fit(asked, asked[::6], given)
+    assert fit.component.stages == ("bm25", "dense", "rrf")
+    scores = trainer.scores(asked, fit.component, given)["passage"]
+    assert sum(scores.values()) / len(scores) == pytest.approx(1 / (1 + 1 / np.log2(3)), abs=0.01)  # the first of two, one of them gone
+
+
+def test_too_little_is_said() -> None:
+    with pytest.raises(TooLittle, match="finds something that helps"):
+        RankerTrainer().fit(groups(20), (), setting())
