@@ -55,7 +55,7 @@ PROTOCOLS: Mapping[str, Change] = {
     "route": Change(1000, (1000,), 30),
     "agree": Change(300, (1000,), 25),
     "rewrite": Change(300, (1000,), 5),
-    "grade": Change(48, (1000,), 150),
+    "grade": Change(24, (1000,), 90),
     "answer": Change(16, (250,), 60),
     "classify": Change(16, (250,), 130),
     "prefer": Change(60, (250,), 60),
