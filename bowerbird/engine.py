@@ -341,7 +341,8 @@ class Engine:
     ) -> int:
         """Note what became of a turn, or of some of its hits (`keys`): its position in the ledger. On disk when this returns.
 
-        `value`: a number (scalar), a sentence (verbal), or (preferred key, other key) (pairwise); `protocol` overrides the guess.
+        `value`: a number (scalar), a sentence (verbal), or (preferred key, other key) (pairwise); `protocol` overrides the guess. A
+        sentence whose `note` is `types.CORRECTION` says what the right answer would have been.
         """
         guess = "pairwise" if isinstance(value, (tuple, list)) else "verbal" if isinstance(value, str) else "scalar"
         outcome = Outcome(

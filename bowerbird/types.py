@@ -19,6 +19,7 @@ from typing import Any, Literal
 from bowerbird.errors import InvalidInput, ScopeMissing
 
 __all__ = [
+    "CORRECTION",
     "FOREVER",
     "TRUSTS",
     "Answer",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 FOREVER = 253402300799.0  # 9999-12-31T23:59:59Z: a number every store can compare with
+CORRECTION = "correction"  # the note of a verbal outcome that says what the right answer would have been
 
 Trust = Literal["untrusted", "user", "trusted"]
 TRUSTS: tuple[Trust, ...] = ("untrusted", "user", "trusted")
@@ -369,7 +371,8 @@ class Outcome:
     """What became of a turn, or of single hits of it (`keys`; empty = the turn as a whole).
 
     source: llm, user, click, metric or simulated. protocol: likelihood, scalar, pairwise or verbal.
-    value: a finite number for likelihood and scalar; for pairwise (preferred key, other key); for verbal a sentence.
+    value: a finite number for likelihood and scalar; for pairwise (preferred key, other key); for verbal a sentence, which is the
+    right answer where `note` is `CORRECTION`.
     """
 
     turn: str

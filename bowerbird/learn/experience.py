@@ -15,12 +15,10 @@ from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.rewards.feedback import labels
 from bowerbird.ledger import Event, Ledger
 from bowerbird.ports import Library
-from bowerbird.types import Record, Scope
+from bowerbird.types import CORRECTION, Record, Scope
 
-__all__ = ["CORRECTION", "Experience", "experience"]
+__all__ = ["Experience", "experience"]
 
-CORRECTION = "correction"
-"""The note of a verbal outcome that says what the right answer would have been."""
 _PAGE = 1000
 
 

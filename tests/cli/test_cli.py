@@ -202,7 +202,13 @@ def test_feedback_takes_values_sentences_and_preferences(bower: str) -> None:
     better = data("feedback", *at, turn, "--better", "diet-2", "--than", "boiler.md#start")
     assert better["value"] == ["diet-2", "boiler.md#start"]
     assert "Noted as event" in run("feedback", *at, "--last", "+1").stdout
-    assert data("stats", *at)["events"] == {"served": 1, "outcome": 5}
+    right = data("feedback", *at, "--last", "--correct", "Ada eats fish.")
+    assert (right["value"], right["note"], right["keys"]) == ("Ada eats fish.", "correction", [])
+    assert "would have been 'Ada eats it.'" in run("feedback", *at, turn, "--correct", "Ada eats it.").stdout
+    assert data("feedback", *at, "--last", "--correct", " ", code=2)["error"]["type"] == "InvalidInput"
+    assert data("feedback", *at, "--last", "+1", "--correct", "Fish.", code=2)["error"]["type"] == "InvalidInput"
+    assert "--better" in data("feedback", *at, turn, "--correct", "a", "--better", "diet-2", "--than", "x", code=2)["error"]["message"]
+    assert data("stats", *at)["events"] == {"served": 1, "outcome": 7}
     assert "diet-2" in data("feedback", *at, turn, "+1", "--key", "diet-3", code=2)["error"]["message"]
     assert data("feedback", *at, turn, "nan", code=2)["error"]["code"] == 2
     assert data("feedback", *at, "no-such-turn", "+1", code=3)["error"]["type"] == "NotFound"

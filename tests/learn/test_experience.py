@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bowerbird import Engine
-from bowerbird.learn.experience import CORRECTION, experience
+from bowerbird.learn.experience import experience
 from bowerbird.learn.rewards.feedback import examined, labels
 from bowerbird.ledger import Event
-from bowerbird.types import Outcome, Scope
+from bowerbird.types import CORRECTION, Scope
 
 ANN = Scope("acme", "ann")
 
@@ -92,7 +92,9 @@ def test_what_changed_or_went_since_is_left_out(bird: Engine) -> None:
 
 def test_a_correction_is_the_answer(bird: Engine) -> None:
     turn = _served(bird)
-    bird.ledger.outcome(Outcome(turn, "user", "verbal", "Start the VPN.", note=CORRECTION), ANN)
+    bird.feedback(turn, "That is the wrong network.")
+    assert {group.answers for group in experience(bird.ledger, bird.catalog, ANN).groups} == {()}, "a remark is no answer"
+    bird.feedback(turn, "Start the VPN.", note=CORRECTION)
     assert {group.answers for group in experience(bird.ledger, bird.catalog, ANN).groups} == {("Start the VPN.",)}
 
 
