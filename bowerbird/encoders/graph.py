@@ -79,7 +79,10 @@ class Runner:
         """(1, dim): all cores on one text."""
         with self._compiling:
             compiled = self._latency
-        request = self._idle.pop() if self._idle else compiled.create_infer_request()
+        try:
+            request = self._idle.pop()  # another thread may take the last one between a look and a pop
+        except IndexError:
+            request = compiled.create_infer_request()
         request.infer(self._feed([self._tokenizer.encode(text).ids]), share_inputs=True)
         row = np.array(request.get_output_tensor(0).data, dtype=np.float32)
         self._idle.append(request)
