@@ -9,5 +9,6 @@ TABLE: dict[str, str] = {
     "ranker": "bowerbird.components.ranker:FeatureRanker",
     "gate": "bowerbird.components.gate:NeedGate",
     "router": "bowerbird.components.router:Router",
+    "cross_encoder": "bowerbird.encoders.cross_encoder:CrossEncoderScorer",
     "encoder": "bowerbird.encoders.trained:TrainedEncoder",
 }

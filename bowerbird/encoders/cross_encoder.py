@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,12 @@ _MAX_TOKENS = 512
 class CrossEncoderScorer:
     """Passage re-ranking with BERT (Nogueira and Cho 2019, arXiv 1901.04085), any model with one output.
 
-    Scores are the model's raw logits: higher is better, not comparable between models. One forward pass a pair, up to
-    512 tokens. The model is loaded by the first `score`; calls from several threads take turns.
+    `model`: a hub name, a local folder, or a sentence-transformers CrossEncoder that was just trained. Scores are the model's raw
+    logits: higher is better, not comparable between models. One forward pass a pair, up to 512 tokens. The model is loaded by the
+    first `score`; calls from several threads take turns. What was trained here is kept and loaded as a component (`save`, `load`).
     """
 
-    def __init__(self, model: str = DEFAULT, batch_size: int = 32) -> None:
+    def __init__(self, model: Any = DEFAULT, batch_size: int = 32) -> None:
         if batch_size < 1:
             raise InvalidInput(f"batch_size must be at least 1, not {batch_size}.")
         if not have("sentence_transformers"):
@@ -46,6 +48,8 @@ class CrossEncoderScorer:
 
     @functools.cached_property
     def _model(self) -> Any:
+        if not isinstance(self._name, str):
+            return self._name
         with quiet():
             module = need("sentence_transformers", "local")
             model = module.CrossEncoder(str(self._weights.folder), local_files_only=True)
@@ -56,7 +60,7 @@ class CrossEncoderScorer:
     @property
     def id(self) -> str:
         """`ms-marco-MiniLM-L6-v2@` and 8 digits of the weights' SHA-256."""
-        return self._weights.id
+        return self._weights.id if isinstance(self._name, str) else "cross-encoder, not kept yet"
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """(n,) float32 logits. Raises `ModelMissing` when the weights are nowhere."""
@@ -75,3 +79,15 @@ class CrossEncoderScorer:
                 convert_to_numpy=True,
             )
         return np.asarray(scores, dtype=np.float32).reshape(len(pairs))
+
+    def save(self, folder: Path) -> None:
+        """The model's files: safetensors and JSON, as sentence-transformers and transformers load them."""
+        with self._turn, quiet():
+            self._model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> CrossEncoderScorer:
+        """The one in `folder`; its weights are read when they are needed. Raises `InvalidInput` when there are none."""
+        if not (folder / "config.json").exists() or not any(folder.glob("*.safetensors")):
+            raise InvalidInput(f"{folder} holds no cross-encoder: config.json or *.safetensors is missing.")
+        return cls(str(folder))

@@ -5,5 +5,6 @@ TABLE: dict[str, str] = {
     "ranker": "bowerbird.learn.trainers.ranker:RankerTrainer",
     "gate": "bowerbird.learn.trainers.gate:GateTrainer",
     "router": "bowerbird.learn.trainers.router:RouterTrainer",
+    "cross_encoder": "bowerbird.learn.trainers.cross_encoder:CrossEncoderTrainer",
     "encoder": "bowerbird.learn.trainers.encoder:EncoderTrainer",
 }
