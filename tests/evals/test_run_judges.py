@@ -79,13 +79,13 @@ def turns() -> list[Case]:
 
 def test_a_rewrite_is_held_against_peoples(tmp_path: Path) -> None:
     made = task("passage", "rewrite", ("F1", "ROUGE-L", "EM"), turns())
-    folder, found = run(made, "history(turns=1)", tmp_path)
+    folder, found = run(made, "history", tmp_path)
     overlap = {name: values["F1"].value for name, values in found.measures.items()}
     assert overlap["oracle"] == 1.0
     assert overlap["none"] > overlap["full"], "words that nobody asked for cost precision"
-    assert overlap["history(turns=1)"] == pytest.approx(overlap["recency"])
+    assert overlap["history"] == pytest.approx(overlap["recency"])
     assert {"bm25: there are no records to search", "dense: there are no records to search"} <= set(found.dropped)
-    said = {item.id: item.answer for item in read_items(item_file(folder, "history(turns=1)"))}
+    said = {item.id: item.answer for item in read_items(item_file(folder, "history"))}
     assert said["c3"] == "Where does bird 3 live? And what does it eat?"
     with pytest.raises(InvalidInput, match="rewrites no question"):
         run(made, "bm25", tmp_path)

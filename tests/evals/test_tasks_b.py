@@ -41,7 +41,7 @@ COUNTS: dict[str, tuple[int, dict[str, int]]] = {
     "routerdc": (7, {"test": 3726, "train": 3872, "all": 7598}),
     "wice": (0, {"dev": 349}),
     "begin": (0, {"dev": 1229}),
-    "expertqa": (0, {"rand_val": 969}),
+    "expertqa": (0, {"rand_val": 741}),
     "alce_human": (0, {"human": 800}),
     "pandalm": (0, {"test": 999}),
     "llmbar": (0, {"test": 419}),
@@ -392,7 +392,7 @@ def test_classes_of_real_data(data: Path) -> None:
     assert labels("tallrec_movie") == {"Yes": 528, "No": 472}
     assert labels("pandalm") == {"second": 472, "first": 422, "tie": 105}
     assert labels("llmbar").total() == 419
-    assert labels("expertqa") == {"complete": 715, "incomplete": 196, "partial": 58}
+    assert labels("expertqa") == {"complete": 534, "incomplete": 160, "partial": 47}
 
 
 def test_routerbench_asks_without_the_solved_examples(data: Path) -> None:

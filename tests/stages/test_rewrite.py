@@ -37,7 +37,7 @@ def bound(spec: str, llm: ScriptedLLM | None = None) -> Any:
 
 
 class TestHistoryConforms(StageSuite):
-    @pytest.fixture(params=["history", "history(turns=1)", "history(turns=0) >> rrf(bm25, dense)"], autouse=True)
+    @pytest.fixture(params=["history", "history(turns=3)", "history(turns=0) >> rrf(bm25, dense)"], autouse=True)
     def _spec(self, request: pytest.FixtureRequest) -> None:
         self.spec = request.param
 
@@ -64,7 +64,7 @@ class TestLLMRewriteConforms(StageSuite):
 
 
 def test_the_users_last_messages_stand_in_front_of_the_question() -> None:
-    asked = [turn.asked for turn in bound("history(turns=1)")(talking())]
+    asked = [turn.asked for turn in bound("history")(talking())]
     assert asked[0] == ("Where does it live? Does it like blue things?",)
     assert asked[2] == ("Which cat sleeps on the stove?",), "nothing was said before"
     assert asked[3] == ("And the cat?",), "the other side alone has spoken, and a question is rewritten from itself"
@@ -77,7 +77,7 @@ def test_the_users_last_messages_stand_in_front_of_the_question() -> None:
 
 
 def test_what_was_said_before_is_searched_with() -> None:
-    bm25, history = (parse(spec).bind(World().part) for spec in ("bm25", "history >> bm25"))
+    bm25, history = (parse(spec).bind(World().part) for spec in ("bm25", "history(turns=0) >> bm25"))
     asks = [Turn("and things?", ACME, history=BIRDS)]
     scores = [{hit.id: hit.score for hit in stage(asks)[0].hits} for stage in (bm25, history)]
     assert set(scores[0]) < set(scores[1])

@@ -18,11 +18,13 @@ class History(Rewrite):
     """The user's last `turns` messages (0 = all) and the question as one query, in their order; without earlier ones the question stays.
 
     The usual baseline of conversational search (TREC CAsT 2019; LLM-Embedder's, arXiv 2310.07554, puts the other side's answers in as
-    well). Costs nothing.
+    well). By itself it ranks worse where questions mostly stand alone: on 193 questions of INSCIT (train) it takes BM25's nDCG@10 from
+    0.719 to 0.660, with three turns to 0.588. As one more arm it helps to find: `rrf(bm25, dense, history >> dense)` has a Recall@10 of
+    0.933, 0.027 above the two alone (0.006 to 0.050). Costs nothing.
     """
 
     name: ClassVar[str] = "history"
-    turns: int = 3
+    turns: int = 1
 
     def __post_init__(self) -> None:
         if self.turns < 0:
