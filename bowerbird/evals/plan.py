@@ -15,7 +15,7 @@ from bowerbird.types import replace
 __all__ = ["CHANGES", "OURS", "PROTOCOLS", "SMALL", "Change", "Line", "plan", "small"]
 
 OURS = "rrf(bm25, dense)"
-_OTHERS = {"agree": "citations", "rewrite": "history", "grade": "verdict"}  # what stands for us where nothing is retrieved
+_OTHERS = {"agree": "citations", "rewrite": "llm_rewrite", "grade": "verdict"}  # what stands for us where nothing is retrieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ PROTOCOLS: Mapping[str, Change] = {
     "knn": Change(300, (1000,), 8),
     "route": Change(1000, (1000,), 30),
     "agree": Change(300, (1000,), 25),
-    "rewrite": Change(300, (1000,), 5),
+    "rewrite": Change(24, (1000,), 60),
     "grade": Change(24, (1000,), 90),
     "answer": Change(16, (250,), 60),
     "classify": Change(16, (250,), 130),
