@@ -25,7 +25,7 @@ from bowerbird.need import need
 __all__ = ["CrossEncoderTrainer", "Options"]
 
 _FOUND = "rrf(bm25(k=20), dense(k=20), top=10)"
-_DEV = 100  # groups of dev that are looked at
+_DEV = 30  # groups of dev that are looked at
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class CrossEncoderTrainer(Trainer):
 
     Candidates that a group lacks are filled up with those of other queries of the batch that do not help it: hard negatives
     (`learn mine`) or a search's other hits are worth more. The best look at dev is kept. No checkpoint: a run that was killed begins
-    anew. Judged by nDCG@10 of a search whose first ten it puts in order. Cost: `batch` x `candidates` pairs a step, about 1.5 s with
-    the default weights on one core.
+    anew. Judged by nDCG@10 of a search whose first ten it puts in order. Cost: `batch` x `candidates` pairs a
+    step, and some ten times that at each look at dev.
     """
 
     component: ClassVar[str] = "cross_encoder"
