@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from bowerbird.components.shelf import Artifact
     from bowerbird.engine import Engine
+    from bowerbird.learn.doubt import Doubt
+    from bowerbird.learn.experience import Experience
     from bowerbird.learn.groups import Candidate, Group
     from bowerbird.learn.ladder import Rung
     from bowerbird.learn.publish import Verdict
@@ -30,6 +32,7 @@ _More = Annotated[list[Path] | None, typer.Option("--from", help="Training group
 _Seed = Annotated[int, typer.Option("--seed", help="Of the split by query and of all that is drawn.")]
 _Margin = Annotated[float, typer.Option("--margin", help="What a kind may lose, in units of nDCG.")]
 _Upto = Annotated[int | None, typer.Option("--upto", help="Only the ledger up to this position.")]
+_Believe = Annotated[int, typer.Option("--believe", help="Outcomes up to this position were looked at and are right, whatever seems.")]
 
 
 def status(call: Call, more: _More = None) -> Out:
@@ -40,13 +43,17 @@ def status(call: Call, more: _More = None) -> Out:
       bowerbird learn status
       bowerbird learn status --scope acme/ann --json
     """
+    from dataclasses import asdict
+
     from bowerbird import table
+    from bowerbird.learn.doubt import contradictions
     from bowerbird.learn.ladder import LADDER
     from bowerbird.learn.publish import sides
     from bowerbird.learn.trainer import trainer_of
 
     with call.engine() as engine:
         groups, found = _workshop(engine).groups(more=more or ())
+        doubted, disputed = _doubt(engine, found, 0), contradictions(found.groups)
         train = sides(groups)["train"]
         rungs: list[dict[str, Any]] = []
         for name in (name for name, _ in LADDER if name in table.names("trainers")):
@@ -56,7 +63,8 @@ def status(call: Call, more: _More = None) -> Out:
             rungs.append({"component": name, "usable": usable, "needs": trainer.least, "serving": serving.name if serving else None})
     kinds = dict(Counter(f"{group.kind}/{group.source}" for group in groups))
     known = {"turns": found.turns, "judged": found.judged, "gone": found.gone, "upto": found.upto}
-    data = {**known, "groups": kinds, "components": rungs}
+    said = {"doubt": doubted.sentence if doubted else None, "contradicted": [asdict(one) for one in disputed]}
+    data = {**known, "groups": kinds, "components": rungs, **said}
 
     def shown() -> Iterable[RenderableType]:
         from bowerbird.cli.view import table as columns
@@ -64,6 +72,11 @@ def status(call: Call, more: _More = None) -> Out:
         yield f"{found.turns:,} turns served, {found.judged:,} of them with outcomes, up to ledger position {found.upto}."
         if found.gone:
             yield f"{found.gone:,} candidates changed or went since and are left out."
+        if disputed:
+            most = "; ".join(f"{one.key} for {one.query!r:.60} {one.against} of {one.turns}" for one in disputed[:3])
+            yield f"{len(disputed):,} records are judged both ways for the same query: {most}{' …' if disputed[3:] else ''}."
+        if doubted:
+            yield doubted.sentence
         yield "Training groups: " + (", ".join(f"{name} {count:,}" for name, count in kinds.items()) or "none yet.")
         made = columns("component", "usable", "needs", "serves", right=("usable", "needs"))
         for rung in rungs:
@@ -203,6 +216,7 @@ def fit(
     seconds: Annotated[str | None, typer.Option("--time", help="What training may take, such as 60s or 10m.")] = None,
     option: Annotated[list[str] | None, typer.Option("--option", help="A setting of the trainer, NAME=VALUE; may be given again.")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Let it serve if it is better.")] = False,
+    believe: _Believe = 0,
 ) -> Out:
     """Train a component, keep it, and judge it on held-out queries against what serves now. Exit code 1: it is not better.
 
@@ -221,7 +235,8 @@ def fit(
         groups, found = shop.groups(upto, more or ())
         setting = _setting(engine, shop, component, seed, limit, bar, _options(option or ()))
         scope = _scope(engine)
-        done = made(trainer_of(component), groups, setting, engine.shelf, scope, upto=found.upto, margin=margin)
+        doubted = _doubt(engine, found, believe)
+        done = made(trainer_of(component), groups, setting, engine.shelf, scope, upto=found.upto, margin=margin, doubt=doubted)
         serves = done.verdict.publish and publish
         if serves:
             _publish(engine, done.artifact, done.verdict.why)
@@ -317,6 +332,8 @@ def auto(
     component: Annotated[list[str] | None, typer.Option("--component", help="Only this one; may be given again.")] = None,
     seed: _Seed = 0,
     margin: _Margin = 0.01,
+    upto: _Upto = None,
+    believe: _Believe = 0,
 ) -> Out:
     """Climb the ladder as far as the time goes, publish what is better, and say what was done and why. Run again, it goes on.
 
@@ -332,11 +349,12 @@ def auto(
     rungs: list[Rung] = []
     with call.engine() as engine, call.progress("learning", 1) as bar:
         shop = _workshop(engine)
-        groups, found = shop.groups(more=more or ())
+        groups, found = shop.groups(upto, more or ())
         setting = _setting(engine, shop, "auto", seed, progress=bar)
+        doubted = _doubt(engine, found, believe)
         limit = seconds_of("--time", seconds)
         named = tuple(component or ())
-        done = climb(groups, setting, engine, _scope(engine), seconds=limit, upto=found.upto, margin=margin, rungs=named)
+        done = climb(groups, setting, engine, _scope(engine), seconds=limit, upto=found.upto, margin=margin, rungs=named, doubt=doubted)
         for rung in done:
             rungs.append(rung)
             call.note(f"{rung.component} ({rung.seconds:.0f} s): {rung.said}")
@@ -380,6 +398,13 @@ def _workshop(engine: Engine) -> Workshop:
     from bowerbird.learn.workshop import Workshop
 
     return Workshop(engine.path, engine.ledger, engine.catalog, _scope(engine))
+
+
+def _doubt(engine: Engine, found: Experience, believe: int) -> Doubt | None:
+    """About what came after the last component that serves was made, or after what somebody vouches for."""
+    from bowerbird.learn.doubt import believed, doubt
+
+    return doubt(found.groups, max(believed(engine.shelf, _scope(engine)), believe))
 
 
 def _setting(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bowerbird.kinds import kind
 from bowerbird.learn.groups import Candidate, Group
-from bowerbird.learn.rewards.feedback import labels
+from bowerbird.learn.rewards.feedback import heard, labels
 from bowerbird.ledger import Event, Ledger
 from bowerbird.ports import Library
 from bowerbird.types import CORRECTION, Record, Scope
@@ -37,7 +37,8 @@ def experience(ledger: Ledger, library: Library, scope: Scope, upto: int | None 
     """Groups of exactly this scope's events, one for each turn with outcomes and each kind of its hits, source `ledger`.
 
     `answers`: what a correction says, or the answer that was given where the turn as a whole was liked. A hit whose value is
-    between -0.05 and 0.05 has label 0: people disagree about it.
+    between -0.05 and 0.05 has label 0: people disagree about it. `about`: turn, spec, moment, the position of the newest outcome
+    (`seq`), who was heard (`by`) and whether hits were named (`named`).
     """
     served: dict[str, Event] = {}
     outcomes: dict[str, list[Event]] = {}
@@ -94,8 +95,14 @@ def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: S
             )
         )
     answers = _answers(body, outcomes)
-    about = {"turn": served.turn, "spec": body["spec"], "at": served.at}
+    about = {"turn": served.turn, "spec": body["spec"], "at": served.at, "seq": outcomes[-1].seq, **_voice(outcomes)}
     return [Group(body["query"], name, "ledger", tuple(c), answers, scope=str(scope), about=about) for name, c in by_kind.items()], gone
+
+
+def _voice(outcomes: Sequence[Event]) -> dict[str, object]:
+    """Whose word counts, and whether it names hits or speaks of the turn as a whole; nothing where nobody gave a value."""
+    by, events = next(iter(heard(outcomes).items()), ("", ()))
+    return {"by": by, "named": any(e.body["keys"] or e.body["protocol"] == "pairwise" for e in events)} if by else {}
 
 
 def _measured(outcomes: Sequence[Event]) -> dict[str, float]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bowerbird.components.shelf import Artifact, Shelf
 from bowerbird.errors import BowerbirdError
+from bowerbird.learn.doubt import Doubt
 from bowerbird.learn.groups import Group
 from bowerbird.learn.publish import MARGIN, Made, data_hash, made, publish
 from bowerbird.learn.trainer import Bower, Setting, trainer_of
@@ -53,9 +54,10 @@ def climb(
     upto: int = 0,
     margin: float = MARGIN,
     rungs: Sequence[str] = (),
+    doubt: Doubt | None = None,
 ) -> Iterator[Rung]:
     """One `Rung` after the other, as they are done; `rungs` names those wanted (none = all, but for the encoder, whose publishing
-    re-embeds the bower, and the cross-encoder, which takes minutes to train and to judge)."""
+    re-embeds the bower, and the cross-encoder, which takes minutes to train and to judge). With a `doubt` nothing is published."""
     ends = time.monotonic() + seconds
     wanted = rungs or [name for name, _ in LADDER if name not in _ASKED_FOR]
     shares: Mapping[str, float] = dict(LADDER)
@@ -65,18 +67,27 @@ def climb(
             yield Rung(component, "Not begun: the time was over.")
             continue
         began = time.monotonic()
-        rung = _rung(component, groups, replace(setting, seconds=left * shares[component]), bower, scope, upto, margin)
+        rung = _rung(component, groups, replace(setting, seconds=left * shares[component]), bower, scope, upto, margin, doubt)
         yield replace(rung, seconds=round(time.monotonic() - began, 1))
 
 
-def _rung(component: str, groups: Sequence[Group], setting: Setting, bower: Bower, scope: Scope, upto: int, margin: float) -> Rung:
+def _rung(
+    component: str,
+    groups: Sequence[Group],
+    setting: Setting,
+    bower: Bower,
+    scope: Scope,
+    upto: int,
+    margin: float,
+    doubt: Doubt | None,
+) -> Rung:
     trainer, shelf = trainer_of(component), bower.shelf
-    before = _finished(shelf, component, groups, setting, scope)
+    before = _finished(shelf, component, groups, setting, scope, doubt)
     if before is not None:
         serving = shelf.serving(component, scope)
         return Rung(component, f"Done before on the same data: {before.card['verdict']['why']}", before, serving == before)
     try:
-        done: Made = made(trainer, groups, setting, shelf, scope, upto=upto, margin=margin)
+        done: Made = made(trainer, groups, setting, shelf, scope, upto=upto, margin=margin, doubt=doubt)
     except BowerbirdError as error:
         return Rung(component, str(error))
     if not done.verdict.publish:
@@ -85,8 +96,11 @@ def _rung(component: str, groups: Sequence[Group], setting: Setting, bower: Bowe
     return Rung(component, f"Published. {done.verdict.why}", done.artifact, True)
 
 
-def _finished(shelf: Shelf, component: str, groups: Sequence[Group], setting: Setting, scope: Scope) -> Artifact | None:
-    """The version that was made from these very groups, for this scope, with this seed and these options."""
-    same: dict[str, Any] = {"data_sha256": data_hash(groups), "seed": setting.seed, "options": dict(setting.options)}
+def _finished(
+    shelf: Shelf, component: str, groups: Sequence[Group], setting: Setting, scope: Scope, doubt: Doubt | None
+) -> Artifact | None:
+    """The version that was made from these very groups, for this scope, with this seed, these options and the same doubt, if any."""
+    doubted = asdict(doubt) if doubt else None
+    same: dict[str, Any] = {"data_sha256": data_hash(groups), "seed": setting.seed, "options": dict(setting.options), "doubt": doubted}
     found = [a for a in shelf.list(component) if a.scope == scope and all(a.card.get(name) == value for name, value in same.items())]
     return found[-1] if found else None

@@ -11,13 +11,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bowerbird.components.shelf import Artifact, Shelf
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.compare import LEAST as LEAST_ITEMS
 from bowerbird.evals.compare import Comparison, compare
+from bowerbird.learn.doubt import Doubt
 from bowerbird.learn.groups import PARTS, Group, Part, part
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, TooLittle, Trainer, trainer_of
 from bowerbird.types import Scope
@@ -89,11 +90,20 @@ def verdict(old: Scores, new: Scores, margin: float = MARGIN, seed: int = 0) -> 
 
 
 def made(
-    trainer: Trainer, groups: Sequence[Group], setting: Setting, shelf: Shelf, scope: Scope, *, upto: int = 0, margin: float = MARGIN
+    trainer: Trainer,
+    groups: Sequence[Group],
+    setting: Setting,
+    shelf: Shelf,
+    scope: Scope,
+    *,
+    upto: int = 0,
+    margin: float = MARGIN,
+    doubt: Doubt | None = None,
 ) -> Made:
     """Train on the train side, stop by dev, judge on test against what serves `scope` now, and keep it with its card.
 
-    Nothing is published. Raises `TooLittle` before any work where there is too little to learn from or to judge by.
+    Nothing is published. With a `doubt` about what it is trained from, the verdict is against it, whatever the numbers say. Raises
+    `TooLittle` before any work where there is too little to learn from or to judge by.
     """
     by_side = sides(groups, setting.seed)
     trainer.check(by_side["train"])
@@ -105,6 +115,8 @@ def made(
     before = trainer.scores(held, None if serving is None else shelf.load(serving), setting)
     after = trainer.scores(held, fit.component, setting)
     found = verdict(before, after, margin, setting.seed)
+    if doubt is not None:
+        found = replace(found, publish=False, why=doubt.sentence)
     card = {
         "component": trainer.component,
         "parent": serving.name if serving else None,
@@ -119,6 +131,7 @@ def made(
         "data_sha256": data_hash(groups),
         "before": _means(before),
         "after": _means(after),
+        "doubt": asdict(doubt) if doubt else None,
         "verdict": found.as_json(),
         "curve": [dict(row) for row in fit.curve],
         "about": dict(fit.about),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from bowerbird.ledger.ledger import Event
 
-__all__ = ["examined", "labels"]
+__all__ = ["examined", "heard", "labels"]
 
 _RANK = ("user", "click", "metric", "llm", "simulated")  # whose word counts: a later source is heard only where no earlier one spoke
 _PRIOR = 1.0  # pairs that are taken to have gone each way before any was seen: a single slip of a click decides nothing
@@ -31,20 +31,24 @@ def labels(outcomes: Sequence[Event], shown: Sequence[str]) -> dict[str, float]:
     positive and weighted by the inverse of `examined`; what was shown above the lowest click and passed over is weakly negative.
     Pairs are counted with a prior of one pair each way, so one slip decides nothing. Sentences carry no number.
     """
-    heard: dict[str, list[Event]] = {}
+    found: dict[str, float] = {}
+    for source, events in heard(outcomes).items():
+        read = _clicked(events, shown) if source == "click" else _judged(events, shown)
+        found = {**read, **found}
+    return found
+
+
+def heard(outcomes: Sequence[Event]) -> dict[str, list[Event]]:
+    """Outcomes that carry a value, by source, the one whose word counts first; the same outcome given twice is there once."""
+    by_source: dict[str, list[Event]] = {}
     once: set[tuple[object, ...]] = set()
     for event in outcomes:
         body = event.body
         said = (body["source"], body["protocol"], str(body["value"]), tuple(body["keys"]))
         if body["protocol"] in ("scalar", "pairwise") and said not in once:
             once.add(said)
-            heard.setdefault(body["source"], []).append(event)
-    found: dict[str, float] = {}
-    for source in _RANK:
-        if source in heard:
-            read = _clicked(heard[source], shown) if source == "click" else _judged(heard[source], shown)
-            found = {**read, **found}
-    return found
+            by_source.setdefault(body["source"], []).append(event)
+    return {source: by_source[source] for source in _RANK if source in by_source}
 
 
 def _judged(events: Sequence[Event], shown: Sequence[str]) -> dict[str, float]:
