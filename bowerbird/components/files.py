@@ -34,6 +34,8 @@ def read(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     try:
         arrays = need("safetensors.numpy", "local").load_file(str(folder / "arrays.safetensors"))
         settings = json.loads((folder / "settings.json").read_text("utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("settings.json holds no settings.")
     except Exception as error:  # safetensors has no public class for what it raises
         if isinstance(error, ImportError):
             raise

@@ -29,11 +29,12 @@ from bowerbird.types import Scope
 
 __all__ = ["Artifact", "Component", "Shelf"]
 
+_CARD = "card.json"
 _LOOK = 1.0  # seconds after which what serves is looked up anew: another process may have published
 
 
 class Component(Protocol):
-    """What can be kept on a shelf. The class also has `load(folder)`, which gives one back."""
+    """What can be kept on a shelf. The class also has `load(folder)`, which gives one back; a damaged one raises `InvalidInput`."""
 
     def save(self, folder: Path) -> None: ...
 
@@ -72,9 +73,13 @@ class Shelf:
         """Keep a new version; it does not serve yet. It is there whole or not at all, whatever is killed when."""
         table.load("components", component)
         fresh = self.folder / f".{component}-{uuid.uuid4().hex}"
-        made.save(fresh)
-        (fresh / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-        _on_disk(fresh)
+        try:
+            made.save(fresh)
+            (fresh / _CARD).write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+            _on_disk(fresh)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         with self._db.writing() as connection:
             version = 1 + (connection.scalar(select(func.max(artifacts.c.version)).where(artifacts.c.name == component)) or 0)
             path = self.folder / component / str(version)
@@ -147,11 +152,19 @@ class Shelf:
         return None if artifact is None else self.load(artifact)
 
     def load(self, artifact: Artifact) -> Any:
-        """The component of an artifact; read once."""
+        """The component of an artifact; read once. A damaged one raises `InvalidInput`: nothing is answered as if there were none."""
         with self._lock:
             if artifact.name not in self._loaded:
                 made: Callable[[Path], Any] = table.load("components", artifact.component).load
-                self._loaded[artifact.name] = made(artifact.path)
+                try:
+                    if not (artifact.path / _CARD).is_file():
+                        raise InvalidInput(f"it has no {_CARD}.")
+                    self._loaded[artifact.name] = made(artifact.path)
+                except (InvalidInput, OSError) as error:
+                    raise InvalidInput(
+                        f"{artifact.name} cannot be used: its folder {artifact.path} is damaged ({error}). "
+                        f"Let the version before it serve, or none: bowerbird learn rollback {artifact.component}"
+                    ) from error
             return self._loaded[artifact.name]
 
 
