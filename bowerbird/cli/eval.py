@@ -185,16 +185,17 @@ def rerun(
 
 def report(
     call: Call,
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of runs and stress tests, or folders of such.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Of runs, stress tests, trained components, or of such folders.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page; the same as .json and .md goes beside it.")] = Path("report.html"),
     title: Annotated[str, typer.Option("--title", help="What stands on top.")] = "Bowerbird evaluation",
 ) -> Out:
-    """Write one page of runs and stress tests that works offline, and the same as JSON and Markdown.
+    """Write one page of runs, stress tests and trained components that works offline, and the same as JSON and Markdown.
 
     \b
     Examples:
       bowerbird eval report runs
       bowerbird eval report runs/scifact-test-1a2b3c4d --out scifact.html
+      bowerbird eval report my.bower/artifacts --out learning.html
     """
     from bowerbird.evals.report import write_report
 

@@ -1,6 +1,6 @@
-"""Reports: run folders and stress tests as one HTML page, and the same content as JSON and as Markdown.
+"""Reports: runs, stress tests and trained components as one HTML page, and the same content as JSON and as Markdown.
 
-It reads what runs left behind and computes comparisons; it runs nothing. Queries, records and answers in it are anybody's
+It reads what runs and training left behind and computes comparisons; it runs nothing. Queries, records and answers in it are anybody's
 text: all of them are shown as text.
 """
 
@@ -26,14 +26,30 @@ from bowerbird.evals.stress import Stress
 
 __all__ = ["gather", "write_report"]
 
+_CARD = "card.json"
+_TOLD = (
+    "component",
+    "parent",
+    "scope",
+    "ledger_upto",
+    "seed",
+    "encoder",
+    "options",
+    "groups",
+    "sources",
+    "data_sha256",
+    "verdict",
+    "curve",
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def write_report(run_dirs: Sequence[str | Path], out: str | Path, title: str = "Bowerbird evaluation") -> tuple[Path, Path, Path]:
     """Write `out` (`report.html`) and beside it the same as `.json` and `.md`; their three paths.
 
-    `run_dirs`: folders of runs and of stress tests, in the order of the page; a folder that holds such folders stands for
-    all of them. Raises `NotFound` for a folder without either, and `InvalidInput` where one is damaged or holds no results.
+    `run_dirs`: folders of runs, of stress tests and of trained components, in the order of the page; a folder that holds such folders
+    (for components a bower's `artifacts`) stands for all of them. Raises `NotFound` for a folder without any, and `InvalidInput` where
+    one is damaged or holds no results.
     """
     report = gather(run_dirs, title)
     target = Path(out)
@@ -49,7 +65,7 @@ def write_report(run_dirs: Sequence[str | Path], out: str | Path, title: str = "
 
 
 def gather(run_dirs: Sequence[str | Path], title: str = "Bowerbird evaluation") -> dict[str, Any]:
-    """The content of a report as JSON values: `runs`, `stress`, `curves` over token budgets, and a letter for each spec."""
+    """The content of a report as JSON values: `runs`, `stress`, `learned`, `curves` over token budgets, and a letter for each spec."""
     folders = [found for given in run_dirs for found in _folders(Path(given))]
     named = {Path(given) for given in run_dirs}
     # Below a folder of runs one that was only begun is passed over and named; named itself, it is an error.
@@ -69,16 +85,22 @@ def gather(run_dirs: Sequence[str | Path], title: str = "Bowerbird evaluation") 
         "runs": runs,
         "curves": _curves(runs),
         "stress": stresses,
+        "learned": [_learned(folder, place) for place, folder in enumerate(folders) if (folder / _CARD).exists()],
     }
 
 
 def _folders(folder: Path) -> list[Path]:
-    if (folder / "run.json").exists() or (folder / "stress.json").exists():
+    names = ("run.json", "stress.json", _CARD)
+    if any((folder / name).exists() for name in names):
         return [folder]
-    below = sorted({path.parent for name in ("run.json", "stress.json") for path in folder.glob(f"*/{name}")})
+    found = {path.parent for pattern in (*(f"*/{name}" for name in names), f"*/*/{_CARD}") for path in folder.glob(pattern)}
+    below = [one for one in found if not one.name.startswith(".")]  # a component that was never kept to the end
     if not below:
-        raise NotFound(f"{folder} is no folder of a run or a stress test, and holds none: neither run.json nor stress.json is there.")
-    return below
+        raise NotFound(
+            f"{folder} is no folder of a run, a stress test or a trained component, and holds none: "
+            f"neither run.json nor stress.json nor {_CARD} is there."
+        )
+    return sorted(below, key=lambda one: (one.parent, int(one.name) if one.name.isdigit() else 0, one.name))
 
 
 def _letter(place: int) -> str:
@@ -99,6 +121,28 @@ def _stress(folder: Path, place: int) -> dict[str, Any]:
         "tests": {name: TESTS[name][0] if name in TESTS else name for name in dict.fromkeys(row.test for row in held.rows)},
         "rerun": f"bowerbird eval stress {_quoted(clean(held.spec))} --seed {held.seed} --questions {held.questions}",
     }
+
+
+def _learned(folder: Path, place: int) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / _CARD).read_text("utf-8"))
+        absent = [name for name in _TOLD if name not in card]
+        if absent or not {"publish", "why", "kinds", "mean"} <= card["verdict"].keys():
+            raise InvalidInput(f"it lacks {', '.join(absent) or 'a whole verdict'}")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput(f"{folder / _CARD} is no card of a trained component: {error}.") from error
+    name = f"{card['component']}@{folder.name}" if folder.name.isdigit() else card["component"]
+    plain: dict[str, Any] = _cleaned({**card, "name": name, "folder": str(folder)})
+    return {**plain, "anchor": f"learned-{place}"}
+
+
+def _cleaned(value: Any) -> Any:
+    """JSON values whose every text is `clean`."""
+    if isinstance(value, dict):
+        return {clean(name): _cleaned(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def _quoted(spec: str) -> str:

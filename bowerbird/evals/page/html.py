@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bowerbird.evals.page.items import items
+from bowerbird.evals.page.learned import learned
 from bowerbird.evals.page.parts import Json, Labels, anchor, badge, cell, details, empty, interval, said, table
 from bowerbird.evals.page.pictures import Point, Series, curve
 from bowerbird.evals.page.run import section
@@ -31,7 +32,8 @@ def page(report: Json) -> str:
     pin = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{pin}'; base-uri 'none'; form-action 'none'"
     labels, runs, title = Labels(report["labels"]), report["runs"], escape(report["title"])
-    held = [_count(runs, "run")] * bool(runs) + [_count(report["stress"], "stress test")] * bool(report["stress"])
+    sorts = ((runs, "run"), (report["stress"], "stress test"), (report["learned"], "trained component"))
+    held = [_count(things, name) for things, name in sorts if things]
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -49,6 +51,7 @@ def page(report: Json) -> str:
         *(_budgets(one, labels) for one in report["curves"]),
         *(section(run, labels, "".join(items(run, group, labels) for group in run["items"])) for run in runs),
         *(stressed(one, labels.chip(one["spec"])) for one in report["stress"]),
+        *(learned(one) for one in report["learned"]),
         f"</main><footer><p>{_FOOT}</p></footer>",
         f"<script>{script}</script></body></html>",
     ]
@@ -68,6 +71,7 @@ def _contents(report: Json) -> str:
     links = [(one["anchor"], f"{one['task']}: budgets") for one in report["curves"]]
     links += [(f"run-{anchor(run['id'])}", _title(run, report["runs"])) for run in report["runs"]]
     links += [(one["anchor"], "stress") for one in report["stress"]]
+    links += [(one["anchor"], one["name"]) for one in report["learned"]]
     if len(links) < 2:
         return ""
     listed = "".join(f'<li><a href="#{escape(link)}">{escape(name)}</a></li>' for link, name in links)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bowerbird.evals.page.learned import compared, facts
 from bowerbird.evals.page.text import day, duration, markdown, number, seconds
 
 __all__ = ["text"]
@@ -31,6 +32,8 @@ def text(report: Json) -> str:
         parts += _table(["System", *(f"{b:,}" for b in budgets)], rows)
     for one in report["stress"]:
         parts += ["", *_stress(one)]
+    for one in report["learned"]:
+        parts += ["", *_learned(one)]
     return "\n".join(parts) + "\n"
 
 
@@ -130,6 +133,20 @@ def _stress(one: Json) -> list[str]:
             *_fenced(example["context"]),
         ]
     return [*out, "", f"Run again: {_code(one['rerun'])}"]
+
+
+def _learned(one: Json) -> list[str]:
+    out = [f"## Trained: {markdown(one['name'])}", "", markdown(one["verdict"]["why"]), ""]
+    out += [f"- {what}: {markdown(value)}" for what, value in facts(one).items()]
+    out += [f"- data SHA-256: {_code(one['data_sha256'])}", f"- folder: {_code(one['folder'])}"]
+    rows = []
+    for name, row in compared(one):
+        seen = row["difference"]
+        told = f"{seen['value']:+.3f} ({seen['low']:+.3f} to {seen['high']:+.3f})"
+        rows.append([markdown(name), number(row["a"]), number(row["b"]), told, f"{row['p']:.2g}", f"{seen['n']:,}"])
+    out += ["", *_table(["Kind", "Before", "After", "Difference", "p", "Queries"], rows)] if rows else []
+    looks = [[f"{row['step']:,.0f}", *(number(row[name]) if name in row else "" for name in ("loss", "dev"))] for row in one["curve"]]
+    return [*out, *(["", *_table(["Step", "Loss", "Dev measure"], looks)] if looks else [])]
 
 
 def _short(name: str, letters: Mapping[str, str]) -> str:
