@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     report = Report("Doubts", ["judged turns", "newest", "questions", "flipped", "doubted", "95 %"], given.out, ["numpy"])
-    for turns, newest, queries in ((500, 100, 100), (500, 100, 400), (1000, 500, 100), (2000, 1000, 100)):
+    for turns, newest, queries in ((500, 100, 100), (500, 100, 400), (1000, 200, 100), (1000, 300, 100), (1000, 500, 100)):
         for flipped in (0.0, 0.1, 0.2):
             cut = turns - newest
             seen = sum(doubt(world(seed, turns, queries, newest, flipped), cut) is not None for seed in range(given.worlds))
