@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bowerbird.encoders.choose import choose
+from bowerbird.encoders.sentence_transformers import quiet
 from bowerbird.encoders.weights import OWN
 from bowerbird.errors import InvalidInput, MissingExtra
 from bowerbird.ports import Encoder, Vectors
@@ -55,7 +56,8 @@ class TrainedEncoder:
         if isinstance(self._model, Path):
             shutil.copytree(self._model, folder)
             return
-        self._model.save(str(folder), create_model_card=False, safe_serialization=True)
+        with quiet():
+            self._model.save(str(folder), create_model_card=False, safe_serialization=True)
         (folder / OWN).write_text(json.dumps({"instructed": self.instructed}) + "\n", "utf-8")
 
     @classmethod

@@ -1,4 +1,5 @@
-"""Batches of training groups: each of one kind and one source, in an order that follows from the seed. It knows no tensor and no text.
+"""Batches of training groups: each of one kind and one source, in an order that follows from the seed, and who is whose in one. It knows
+no tensor and no encoder.
 
 Mixing kinds in a batch lets an encoder tell kinds apart instead of what helps (LLM-Embedder's ablation: homogeneous batches are
 worth up to .06; arXiv 2310.07554, section 3.3).
@@ -10,9 +11,11 @@ import math
 import random
 from collections.abc import Sequence
 
+from bowerbird.errors import InvalidInput
+from bowerbird.kinds import kind
 from bowerbird.learn.groups import Candidate, Group
 
-__all__ = ["drawn", "planned"]
+__all__ = ["Batch", "drawn", "key_text", "planned", "query_text"]
 
 _LEAST = 1e-9  # what a reward of 0 counts as
 
@@ -21,8 +24,10 @@ def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homog
     """`steps` batches of up to `size` places of `groups`: whole passes over all of them, blocks shuffled across kinds and sources.
 
     A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has nothing to be
-    told from. The first batches of a longer plan are those of a shorter one.
+    told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer than two.
     """
+    if size < 2:
+        raise InvalidInput(f"A batch of {size} has nothing to be told from: at least 2 queries.")
     sources: dict[tuple[str, str], list[int]] = {}
     for place, group in enumerate(groups):
         sources.setdefault((group.kind, group.source) if homogeneous else ("", ""), []).append(place)
@@ -55,3 +60,41 @@ def drawn(group: Group, count: int, draw: random.Random, rewards: bool = True) -
     helps = list(group.positives) or [max(group.candidates, key=lambda c: (c.reward or 0.0, c.key))]
     others = [c for c in group.candidates if c.label <= 0 and c is not helps[0]]
     return [draw.choice(helps), *draw.sample(others, min(count - 1, len(others)))], None
+
+
+class Batch:
+    """A step's texts and who is whose: a text for each group's query first, then the distinct texts of keys. `own`, `rewards` (queries,
+    candidates) best first, padded with the reward -inf; `allowed` (queries, keys), False for a key that is known to help a query, or one
+    with the same gold output, and is not what it is taught; `rewarded` (queries,)."""
+
+    def __init__(self, groups: Sequence[Group], count: int, draw: random.Random, rewards: bool = True, instructed: bool = False) -> None:
+        taken = [drawn(group, count, draw, rewards) for group in groups]
+        texts = [[key_text(group, c, instructed) for c in candidates] for group, (candidates, _) in zip(groups, taken, strict=True)]
+        keys = {text: place for place, text in enumerate(dict.fromkeys(text for row in texts for text in row))}
+        most = max(map(len, texts))
+        self.queries = len(groups)
+        self.texts = [*(query_text(group, instructed) for group in groups), *keys]
+        self.rewarded = [values is not None for _, values in taken]
+        self.own: list[list[int]] = []
+        self.rewards: list[list[float]] = []
+        self.allowed: list[list[bool]] = []
+        helping = [{key_text(group, c, instructed) for c in group.positives} for group in groups]
+        for group, mine, (_, values) in zip(groups, texts, taken, strict=True):
+            distinct = list(dict.fromkeys(mine))  # two records that say the same are one key
+            padding = most - len(distinct)
+            first = [0.0] * len(distinct) if values is None else [values[mine.index(text)] for text in distinct]
+            self.own.append([keys[text] for text in [*distinct, *[distinct[0]] * padding]])
+            self.rewards.append([*first, *[-math.inf] * padding])
+            same = [h for g, h in zip(groups, helping, strict=True) if g is group or (g.answers and g.answers == group.answers)]
+            barred = set().union(*same) - set(distinct[:1] if values is None else distinct)
+            self.allowed.append([text not in barred for text in keys])
+
+
+def query_text(group: Group, instructed: bool) -> str:
+    """A group's query as an encoder reads it."""
+    return (kind(group.kind).query_instruction if instructed else "") + group.query
+
+
+def key_text(group: Group, candidate: Candidate, instructed: bool) -> str:
+    """A group's candidate as an encoder reads it."""
+    return (kind(group.kind).key_instruction if instructed else "") + candidate.text

@@ -15,12 +15,12 @@ __all__ = ["Checkpoint"]
 
 
 class Checkpoint:
-    """The one checkpoint of a run in `folder`. Nothing is unpickled."""
+    """The one checkpoint of a run in `folder`. Nothing is unpickled. `of`: what tells a run from others; another run's is not taken up."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, model: Any, optimizer: Any, best: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    def keep(self, model: Any, optimizer: Any, best: Mapping[str, Any], told: Mapping[str, Any], of: str) -> None:
         """Keep it in place of the one before. A kill in between leaves one of the two."""
         tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
@@ -31,7 +31,7 @@ class Checkpoint:
         fresh.mkdir(parents=True)
         whole = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
         need("safetensors.torch", "local").save_file(whole, str(fresh / "tensors.safetensors"))
-        (fresh / "state.json").write_text(json.dumps(dict(told)), "utf-8")
+        (fresh / "state.json").write_text(json.dumps({"of": of, **told}), "utf-8")
         for path in fresh.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -42,10 +42,13 @@ class Checkpoint:
         fresh.rename(self._folder)
         shutil.rmtree(before, ignore_errors=True)
 
-    def restore(self, model: Any, optimizer: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Put model and optimiser back where they were: (the best weights, what was told); None where there is no checkpoint."""
+    def restore(self, model: Any, optimizer: Any, of: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Put model and optimiser back where they were: (the best weights, what was told); None where there is none of this run."""
         folder = next((f for f in (self._folder, self._folder.with_name(self._folder.name + ".old")) if (f / "state.json").exists()), None)
         if folder is None:
+            return None
+        told = json.loads((folder / "state.json").read_text("utf-8"))
+        if told.pop("of", None) != of:
             return None
         tensors = need("safetensors.torch", "local").load_file(str(folder / "tensors.safetensors"))
         parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}}
@@ -59,7 +62,7 @@ class Checkpoint:
                 parts[head][rest] = value
         model.load_state_dict(parts["model"], strict=True)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-        return parts["best"], json.loads((folder / "state.json").read_text("utf-8"))
+        return parts["best"], told
 
     def clear(self) -> None:
         """The run is over."""

@@ -14,12 +14,17 @@ torch = pytest.importorskip("torch", reason="needs the extra 'local'")
 pytest.importorskip("sentence_transformers", reason="needs the extra 'local'")
 
 from bowerbird import Engine  # noqa: E402
+from bowerbird.encoders import weights  # noqa: E402
+from bowerbird.encoders.choose import choose  # noqa: E402
+from bowerbird.encoders.sentence_transformers import load  # noqa: E402
 from bowerbird.encoders.trained import TrainedEncoder  # noqa: E402
 from bowerbird.errors import InvalidInput, UnknownName  # noqa: E402
-from bowerbird.learn.batches import drawn, planned  # noqa: E402
+from bowerbird.learn.batches import Batch  # noqa: E402
+from bowerbird.learn.checkpoint import Checkpoint  # noqa: E402
+from bowerbird.learn.gradcache import Net, chunks  # noqa: E402
 from bowerbird.learn.groups import Candidate, Group  # noqa: E402
 from bowerbird.learn.trainer import Setting, TooLittle  # noqa: E402
-from bowerbird.learn.trainers.encoder import EncoderTrainer, Options, _Batch, _Run  # noqa: E402
+from bowerbird.learn.trainers.encoder import EncoderTrainer, Options, _Run  # noqa: E402
 
 torch.set_num_threads(1)  # tests run side by side
 WORDS = [f"w{i}" for i in range(60)]
@@ -113,16 +118,89 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(
     assert not (tmp_path / "run").exists(), "a run that is over leaves no checkpoint"
 
 
-def test_gradients_made_chunk_by_chunk_are_those_of_the_whole_batch(bird: Engine, tiny: Path) -> None:
-    def gradients(chunk: int) -> list[Any]:
-        options = Options(model=str(tiny), chunk=chunk, instructed=False)
-        run = _Run(options, Setting(bird, None), groups(), [], None)
-        run._backward(_Batch(groups(24, rewards=True), options, random.Random(0)))
-        return [p.grad.clone() for p in run.model.parameters() if p.grad is not None]
+def test_the_checkpoint_of_another_run_is_not_taken_up(bird: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.learn.trainers import encoder
 
-    whole, parts = gradients(0), gradients(40)
+    monkeypatch.setattr(encoder, "_EVERY", 0.0)
+    whole = fit(bird, tiny, groups(90), passes=1)
+    monkeypatch.setattr(Checkpoint, "clear", lambda self: None)
+    fit(bird, tiny, groups(), tmp_path / "run", passes=1)
+    assert (tmp_path / "run" / "state.json").exists()
+    fresh = fit(bird, tiny, groups(90), tmp_path / "run", passes=1)
+    assert np.array_equal(fresh.component.encode(["w1 w5"]), whole.component.encode(["w1 w5"]))
+    assert fresh.curve == whole.curve
+
+
+@pytest.mark.parametrize("kind", ["passage", "memory"])
+def test_gradients_made_chunk_by_chunk_are_those_of_the_whole_batch(bird: Engine, tiny: Path, kind: str) -> None:
+    members = groups(24, kind, rewards=True)
+
+    def gradients(chunk: int) -> tuple[float, list[Any]]:
+        run = _Run(Options(model=str(tiny), chunk=chunk), Setting(bird, None), members, [], None)
+        batch = Batch(members, 3, random.Random(0))
+        loss = run.net.backward(batch.texts, lambda vectors: run._loss(vectors, batch, members))
+        return loss, [p.grad.clone() for p in run.model.parameters() if p.grad is not None]
+
+    (loss, whole), (again, parts) = gradients(0), gradients(40)
+    assert again == pytest.approx(loss, abs=1e-5)
     assert len(whole) == len(parts) > 10
+    assert max(float(p.abs().max()) for p in whole) > 1e-3
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, parts, strict=True))
+
+
+def test_chunks_hold_what_they_may_and_leave_nothing_out() -> None:
+    lengths = [5, 30, 7, 7, 2, 90, 6]
+    parts = chunks(lengths, 32)
+    assert sorted(i for part in parts for i in part) == list(range(7))
+    assert all(len(part) * max(lengths[i] for i in part) <= 32 for part in parts if len(part) > 1)
+    assert chunks(lengths, 0) == [(4, 0, 6, 2, 3, 1, 5)]
+
+
+def test_half_precision_gives_nearly_the_same_vectors(tiny: Path) -> None:
+    texts = ["w1 w2 w3", "w4", "w5 w6 w7 w8 w9", ""]
+    exact, half = (Net(load(weights.find(str(tiny)), "cpu"), 32, precision=name) for name in ("f32", "bf16"))
+    assert exact.encode(texts).dtype == half.encode(texts).dtype == np.float32
+    assert (exact.encode(texts) * half.encode(texts)).sum(1) == pytest.approx(1.0, abs=1e-2)
+    assert not np.array_equal(exact.encode(texts), half.encode(texts))
+    with pytest.raises(InvalidInput, match="precision is"):
+        Net(exact.model, 32, precision="f16")
+
+
+def test_low_rank_matrices_learn_and_end_as_plain_weights(bird: Engine, tiny: Path, tmp_path: Path) -> None:
+    before = load(weights.find(str(tiny)), "cpu").state_dict()
+    done = fit(bird, tiny, groups(), rank=16, rate=5e-3, passes=12)
+    assert max(row["dev"] for row in done.curve) > done.curve[0]["dev"] + 0.3
+    after = done.component._model.state_dict()
+    assert after.keys() == before.keys()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed
+    assert all(name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name for name in changed)
+    done.component.save(tmp_path / "kept")
+    kept = TrainedEncoder.load(tmp_path / "kept").encode(["w1 w2"])
+    assert float(kept[0] @ done.component.encode(["w1 w2"])[0]) > 0.9999
+
+
+def test_a_kind_with_a_high_loss_steps_further(bird: Engine, tiny: Path) -> None:
+    run = _Run(Options(model=str(tiny), paced=True), Setting(bird, None), groups(), [], None)
+    assert run._pace("tool") == 1.0
+    run.state.before, run.state.losses = {"tool": 2.0, "passage": 2.0}, {"tool": [3.0], "passage": [0.1]}
+    assert (run._pace("tool"), run._pace("passage")) == (1.5, 0.5)
+    assert fit(bird, tiny, groups(), passes=2, paced=True).about["steps"] == 16
+
+
+@pytest.mark.parametrize("name", ["openvino", "sentence_transformers"])
+def test_a_kept_encoder_can_be_named(bird: Engine, tiny: Path, tmp_path: Path, name: str) -> None:
+    pytest.importorskip(name)
+    done = fit(bird, tiny, groups(), passes=1, instructed=True)
+    done.component.save(tmp_path / "kept")
+    made, plain = choose(f"{name}:{tmp_path / 'kept'}"), choose(f"{name}:{tiny}")
+    assert made is not None
+    assert plain is not None
+    assert made.instructed
+    assert not plain.instructed
+    assert made.id.endswith("+i")
+    assert made.id.split("@")[1].removesuffix("+i") != plain.id.split("@")[1], "other weights, another hash"
+    assert np.allclose(made.encode(["w1 w2"]), done.component.encode(["w1 w2"]), atol=2e-3)
 
 
 def test_rewards_rank_what_labels_cannot(bird: Engine, tiny: Path) -> None:
@@ -134,11 +212,23 @@ def test_rewards_rank_what_labels_cannot(bird: Engine, tiny: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_keeps_the_best_weights(bird: Engine, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backward = _Run._backward
-    monkeypatch.setattr(_Run, "_backward", lambda run, batch: float("nan") if run.state.step == 5 else backward(run, batch))
+    loss = _Run._loss
+    monkeypatch.setattr(_Run, "_loss", lambda run, *given: loss(run, *given) * (float("nan") if run.state.step == 5 else 1.0))
     done = fit(bird, tiny, groups())
-    assert "The loss of step 5 is nan" in done.about["stopped"]
+    assert "The loss of step 5, or its gradient, is no number" in done.about["stopped"]
+    assert done.about["steps"] == 5
     assert np.isfinite(done.component.encode(["w1"])).all()
+
+
+def test_a_gradient_that_is_no_number_changes_no_weight(bird: Engine, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = _Run._loss
+    # 0 * sqrt(0) is 0, and its gradient is not
+    monkeypatch.setattr(_Run, "_loss", lambda run, vectors, *given: loss(run, vectors, *given) + 0 * (0 * vectors).sum().sqrt())
+    done = fit(bird, tiny, groups())
+    assert done.about["steps"] == 0
+    assert "is no number" in done.about["stopped"]
+    untrained = Net(load(weights.find(str(tiny)), "cpu"), 32).encode(["w1"])
+    assert np.allclose(done.component.encode(["w1"]), untrained, atol=1e-6)
 
 
 def test_time_and_too_little(bird: Engine, tiny: Path) -> None:
@@ -149,50 +239,6 @@ def test_time_and_too_little(bird: Engine, tiny: Path) -> None:
         EncoderTrainer().check(groups(29))
     with pytest.raises(UnknownName, match="batch"):
         fit(bird, tiny, groups(), batsh=3)
-
-
-def test_batches_are_of_one_kind_and_source_and_cover_all(bird: Engine) -> None:
-    mixed = [*groups(40), *groups(37, "tool"), *groups(20, "tool", "other")]
-    plan = planned(mixed, 8, 100, seed=1)
-    assert all(len({(mixed[place].kind, mixed[place].source) for place in batch}) == 1 for batch in plan)
-    first = plan[:14]  # 5 + 5 + 3 blocks, but for a block of one
-    assert len({place for batch in first for place in batch}) >= len(mixed) - 1
-    assert planned(mixed, 8, 5, seed=1) == plan[:5] != planned(mixed, 8, 5, seed=2)
-    assert any(len({mixed[place].kind for place in batch}) > 1 for batch in planned(mixed, 8, 10, homogeneous=False))
-    assert planned([], 8, 5) == []
-
-
-def test_keys_that_help_are_no_negatives() -> None:
-    shared = Candidate("a", "same text", 1.0)
-    batch = _Batch(
-        [
-            Group("one", "tool", "s", (shared,)),
-            Group("two", "tool", "s", (Candidate("b", "other", 1.0), Candidate("a2", "same text", 1.0))),
-        ],
-        Options(instructed=False),
-        random.Random(0),
-    )
-    assert batch.texts == ["one", "two", "same text", *(["other"] if len(batch.texts) == 4 else [])]
-    assert not any(
-        allowed and column != own[0]
-        for own, row in zip(batch.own[1:], batch.allowed[1:], strict=True)
-        for column, allowed in enumerate(row)
-    )
-    labelled = [Group(f"q{i}", "example", "s", (Candidate(f"e{i}", f"text {i}", 1.0),), ("yes" if i < 2 else "no",)) for i in range(3)]
-    assert _Batch(labelled, Options(instructed=False), random.Random(0)).allowed == [[True, False, True], [False, True, True], [True] * 3]
-    told = _Batch(labelled, Options(), random.Random(0)).texts[0]
-    assert told == "q0"
-    behind = _Batch(labelled, Options(instructed=True), random.Random(0)).texts[0]
-    assert behind.endswith("q0")
-    assert behind != "q0"
-
-
-def test_candidates_are_drawn_with_the_best_in_front() -> None:
-    group = groups(1, rewards=True)[0]
-    chosen, rewards = drawn(group, 2, random.Random(0))
-    assert rewards is not None
-    assert rewards[0] == pytest.approx(np.log(0.8))
-    assert rewards[0] > rewards[1]
-    chosen, rewards = drawn(group, 3, random.Random(0), rewards=False)
-    assert rewards is None
-    assert [c.label for c in chosen] == [1.0, 0.0, 0.0]
+    for option in ({"batch": 1}, {"candidates": 0}, {"temperature": 0.0}, {"warmup": 2.0}):
+        with pytest.raises(InvalidInput, match=next(iter(option))):
+            fit(bird, tiny, groups(), **option)

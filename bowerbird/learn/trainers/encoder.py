@@ -18,11 +18,14 @@ from bowerbird.encoders import weights
 from bowerbird.encoders.sentence_transformers import load
 from bowerbird.encoders.trained import TrainedEncoder
 from bowerbird.errors import InvalidInput
-from bowerbird.kinds import kind
-from bowerbird.learn.batches import drawn, planned
+from bowerbird.learn import lora
+from bowerbird.learn.batches import Batch, planned
 from bowerbird.learn.checkpoint import Checkpoint
-from bowerbird.learn.groups import Candidate, Group
-from bowerbird.learn.trainer import Bower, Fit, Progress, Setting, Trainer, chosen, gain_at
+from bowerbird.learn.gradcache import Net
+from bowerbird.learn.groups import Group
+from bowerbird.learn.pooled import pooled_scores
+from bowerbird.learn.publish import data_hash
+from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, Trainer, chosen
 from bowerbird.need import need
 from bowerbird.types import Scope
 
@@ -34,10 +37,8 @@ Groups without rewards take `infonce`."""
 _GRADED = ("graded", 1.0)
 _BEFORE = "encoder_before_training"  # the catalog's note of the encoder to go back to
 _TIMED = 4  # steps whose time says how many there is time for
-_POOL = 600  # texts that dev queries are ranked against
 _DEV = 150  # dev queries
 _EVERY = 60.0  # seconds between checkpoints
-_EVALUATE = 64  # texts that go through the model at once where no gradient is wanted
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Options:
     the groups, unless the time is over before. `rate` of AdamW after `warmup` of the steps, falling to 0; `temperature` of the inner
     products; `tokens` of a text that training reads; `chunk` tokens whose activations are held at once (0 = all of a batch). `instructed`:
     texts stand behind their kind's instructions. `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at
-    dev. `paced`: a kind's rate is scaled by its loss against that before the last look."""
+    dev. `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`: train matrices of that rank beside frozen
+    weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16
+    where the device has it."""
 
     model: str = ""
     batch: int = 32
@@ -64,6 +67,16 @@ class Options:
     graded: bool = True
     rewards: bool = True
     paced: bool = False
+    rank: int = 0
+    precision: str = "f32"
+
+    def __post_init__(self) -> None:
+        least = {"batch": 2, "candidates": 1, "tokens": 4, "rate": 1e-12, "temperature": 1e-3, "looks": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InvalidInput(f"Option {name}={getattr(self, name)!r} is too small: at least {value}.")
+        if self.warmup > 1:
+            raise InvalidInput(f"Option warmup={self.warmup!r} is a share of the steps, 0 to 1.")
 
 
 @dataclass(slots=True)
@@ -72,6 +85,7 @@ class _State:
 
     step: int = 0
     steps: int = 0
+    timed: bool = False
     best: float = -1.0
     best_step: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -80,13 +94,15 @@ class _State:
 
 
 class EncoderTrainer(Trainer):
-    """Full fine-tuning with homogeneous batches and a loss for each kind (LLM-Embedder, arXiv 2310.07554, section 3).
+    """Full or low-rank fine-tuning with homogeneous batches and a loss for each kind (LLM-Embedder, arXiv 2310.07554, section 3).
 
     Differs: keys that a batch shares are encoded once; false negatives that are known (another query's key that helps this one too, or a
-    key of a query with the same gold output) do not count; no dropout, so that gradients made chunk by chunk (GradCache, arXiv
-    2101.06983) are those of the whole batch, and a run that was killed and goes on gives the same weights. The best look at dev is
-    kept, the untrained model included. A loss that is no number stops training with the best weights so far.
-    Cost on two cores with all-MiniLM-L6-v2: see LOG.md; memory of `chunk` tokens of activations.
+    key of a query with the same gold output) do not count; no dropout, so that gradients made chunk by chunk (`gradcache.py`) are those of
+    the whole batch, and a run that was killed and goes on gives the same weights on the same machine. The best look at dev is kept, the
+    untrained model included. A loss or gradient that is no number stops training with the best weights so far.
+
+    A loop of its own rather than `SentenceTransformerTrainer`: that one encodes columns, so a key that ten queries share costs ten times,
+    and its checkpoints are pickles. One device; memory of `chunk` tokens of activations.
     """
 
     component: ClassVar[str] = "encoder"
@@ -129,12 +145,12 @@ class EncoderTrainer(Trainer):
             bower.catalog.set_fact(_BEFORE, now)
         bower.reembed(f"auto:{chosen.path}" if chosen else bower.catalog.fact(_BEFORE) or "auto", progress)
 
-    def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Mapping[str, Mapping[str, float]]:
+    def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
         """nDCG@10 among all candidates of the groups given: a new encoder's vectors are in no bower before it is published."""
         encoder = setting.encoder if component is None else component
         if encoder is None:
             raise InvalidInput("An encoder is judged against the one at hand, and none is set up.")
-        return _pooled(groups, encoder.encode, encoder.instructed)
+        return pooled_scores(groups, encoder.encode, encoder.instructed)
 
 
 class _Run:
@@ -143,19 +159,20 @@ class _Run:
     def __init__(self, options: Options, setting: Setting, groups: Sequence[Group], dev: Sequence[Group], until: float | None) -> None:
         torch = need("torch", "local")
         self.torch, self.options, self.setting, self.groups, self.dev, self.until = torch, options, setting, groups, dev, until
-        torch.manual_seed(setting.seed)
-        self.model = load(weights.find(options.model or weights.DEFAULT))
-        self.read = min(options.tokens, int(self.model.max_seq_length))  # in training; the model goes on reading what it did
-        self.device = self.model.device
-        matrices = [p for p in self.model.parameters() if p.dim() > 1]
-        vectors = [p for p in self.model.parameters() if p.dim() <= 1]
+        found = weights.find(options.model or weights.DEFAULT)
+        self.model = load(found)
+        if options.rank:
+            lora.added(self.model, options.rank, setting.seed)
+        self.net = Net(self.model, options.tokens, options.chunk, options.precision)  # the kept model goes on reading all that it did
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        matrices, vectors = [p for p in self.trained if p.dim() > 1], [p for p in self.trained if p.dim() <= 1]
         groups_of = [{"params": matrices, "weight_decay": options.decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups_of, lr=options.rate)
+        self.optimizer = torch.optim.AdamW(groups_of, lr=options.rate, fused=True)
         self.losses = {name: table.load("losses", name) for name in ("graded", "kl", "infonce")}
         self.state = _State()
         self.best: dict[str, Any] = {}
-        self.known: dict[str, list[int]] = {}
         self.checkpoint = Checkpoint(setting.folder) if setting.folder else None
+        self.of = f"{data_hash(groups)} {data_hash(dev)} {found.digest} {setting.seed} {options}" if setting.folder else ""
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -173,14 +190,14 @@ class _Run:
         while state.step < state.steps:
             loss = self._step([self.groups[place] for place in batches[state.step]])
             if not math.isfinite(loss):
-                stopped = f"The loss of step {state.step} is {loss}: the weights of step {state.best_step} are kept."
+                stopped = f"The loss of step {state.step}, or its gradient, is no number: the weights of step {state.best_step} are kept."
                 break
             state.step += 1
-            if state.step == first + _TIMED and first == 0:
+            if state.step == first + _TIMED and not state.timed:
                 self._fit_to_time((time.monotonic() - began) / _TIMED)
             if self.setting.progress:
                 self.setting.progress(f"training encoder, loss {loss:.3f}", state.step, state.steps)
-            if state.step % max(1, state.steps // max(1, options.looks)) == 0 or state.step == state.steps:
+            if state.step % max(1, state.steps // options.looks) == 0 or state.step == state.steps:
                 self._look()
             if self.checkpoint and time.monotonic() - kept > _EVERY:
                 self._keep()
@@ -190,12 +207,15 @@ class _Run:
                 stopped = f"The time was over after {state.step} of {state.steps} steps."
                 break
         self.model.load_state_dict(self.best, strict=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        lora.merge(self.model)
         if self.checkpoint:
             self.checkpoint.clear()
         return stopped
 
     def _fit_to_time(self, seconds: float) -> None:
         """As many steps as there is time for, so that the rate falls to 0 at the end and not before."""
+        self.state.timed = True
         if self.until is not None:
             left = max(0.0, self.until - time.monotonic()) * 0.85  # the rest is for looks
             self.state.steps = max(self.state.step + 1, min(self.state.steps, self.state.step + int(left / max(seconds, 1e-3))))
@@ -205,16 +225,19 @@ class _Run:
         return self.options.rate * (min(1.0, (done + 1e-9) / warm) if done < warm else (1 - done) / max(1e-9, 1 - warm))
 
     def _step(self, groups: Sequence[Group]) -> float:
-        batch = _Batch(groups, self.options, random.Random(f"{self.setting.seed}/{self.state.step}"))
-        name = groups[0].kind
+        options, name = self.options, groups[0].kind
+        batch = Batch(
+            groups, options.candidates, random.Random(f"{self.setting.seed}/{self.state.step}"), options.rewards, options.instructed
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * self._pace(name)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(batch)
-        if math.isfinite(loss):
-            self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.state.losses.setdefault(name, []).append(loss)
+        loss = self.net.backward(batch.texts, lambda vectors: self._loss(vectors, batch, groups))
+        norm = float(self.torch.nn.utils.clip_grad_norm_(self.trained, 1.0))
+        if not math.isfinite(loss + norm):
+            return math.nan
+        self.optimizer.step()
+        self.state.losses.setdefault(name, []).append(loss)
         return loss
 
     def _pace(self, name: str) -> float:
@@ -224,69 +247,22 @@ class _Run:
             return 1.0
         return min(2.0, max(0.5, math.fsum(now[-8:]) / len(now[-8:]) / max(1e-9, self.state.before[name])))
 
-    def _backward(self, batch: _Batch) -> float:
-        """Gradients of the batch's loss. A batch of more than `chunk` tokens goes through twice, so that only a chunk is held at once."""
-        torch, limit = self.torch, self.options.chunk
-        rows = [self._tokens(text) for text in batch.texts]
-        chunks = _chunks([len(row) for row in rows], limit)
-        if len(chunks) == 1 or not limit:
-            loss = self._loss(self._vectors(rows, range(len(rows)), limit), batch)
-            loss.backward()
-            return float(loss.detach())
-        with torch.no_grad():
-            whole = self._vectors(rows, range(len(rows)), limit)
-        whole.requires_grad_()
-        loss = self._loss(whole, batch)
-        loss.backward()
-        for chunk in chunks:
-            vectors = self._forward([rows[i] for i in chunk])
-            (vectors * whole.grad[list(chunk)]).sum().backward()
-        return float(loss.detach())
-
-    def _loss(self, vectors: Any, batch: _Batch) -> Any:
+    def _loss(self, vectors: Any, batch: Batch, groups: Sequence[Group]) -> Any:
         torch = self.torch
         scores = vectors[: batch.queries] @ vectors[batch.queries :].T / self.options.temperature
-        own, rewards, allowed = (torch.tensor(of, device=self.device) for of in (batch.own, batch.rewards, batch.allowed))
+        own, rewards, allowed = (torch.tensor(of, device=scores.device) for of in (batch.own, batch.rewards, batch.allowed))
         total = scores.new_zeros(())
-        for places, name, temperature in batch.parts:
-            at = torch.tensor(places, device=self.device)
+        for (name, temperature), places in _objectives(groups, batch.rewarded, self.options.graded).items():
+            at = torch.tensor(places, device=scores.device)
             total = total + len(places) * self.losses[name](scores[at], own[at], rewards[at], allowed[at], temperature)
         return total / batch.queries
 
-    # --- the model ----------------------------------------------------------------------------------------------------
-
-    def _tokens(self, text: str) -> list[int]:
-        if text not in self.known:
-            self.known[text] = self.model.tokenizer(text, truncation=True, max_length=self.read)["input_ids"]
-        return self.known[text]
-
-    def _vectors(self, rows: Sequence[Sequence[int]], places: Sequence[int], limit: int) -> Any:
-        """(n, dim) rows of length 1, in order; texts of like length go through together, which spares padding."""
-        torch = self.torch
-        order = sorted(places, key=lambda i: len(rows[i]))
-        parts = [self._forward([rows[i] for i in order[at : at + _EVALUATE]]) for at in range(0, len(order), _EVALUATE)]
-        back = torch.empty(len(order), dtype=torch.long, device=self.device)
-        back[torch.tensor(order, device=self.device)] = torch.arange(len(order), device=self.device)
-        return torch.cat(parts)[back]
-
-    def _forward(self, rows: Sequence[Sequence[int]]) -> Any:
-        torch = self.torch
-        longest = max(map(len, rows))
-        padding = self.model.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[*row, *[padding] * (longest - len(row))] for row in rows], device=self.device)
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=self.device)
-        out = self.model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
-        return torch.nn.functional.normalize(out, dim=1)
+    # --- looking at dev -----------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """How good it is on dev, and whether it is the best so far."""
-        state, torch = self.state, self.torch
-        with torch.no_grad():
-
-            def encode(texts: Sequence[str]) -> Any:
-                return self._vectors([self._tokens(text) for text in texts], range(len(texts)), 0).cpu().numpy()
-
-            found = _pooled(self.dev, encode, self.options.instructed)
+        state = self.state
+        found = pooled_scores(self.dev, self.net.encode, self.options.instructed)
         means = [math.fsum(of.values()) / len(of) for of in found.values()]
         dev = math.fsum(means) / len(means) if means else float(state.step)  # without dev groups the last one is taken for the best
         every = [value for of in state.losses.values() for value in of]
@@ -304,85 +280,20 @@ class _Run:
         assert self.checkpoint is not None
         state = self.state
         told = {name: getattr(state, name) for name in _State.__slots__}
-        self.checkpoint.keep(self.model, self.optimizer, self.best, told)
+        self.checkpoint.keep(self.model, self.optimizer, self.best, told, self.of)
 
     def _resume(self) -> None:
-        told = self.checkpoint.restore(self.model, self.optimizer) if self.checkpoint else None
+        told = self.checkpoint.restore(self.model, self.optimizer, self.of) if self.checkpoint else None
         if told is not None:
             self.best, values = told
             for name, value in values.items():
                 setattr(self.state, name, value)
 
 
-class _Batch:
-    """A step's texts and who is whose: distinct query texts first, then distinct key texts. `own`, `rewards` (queries, candidates), best
-    first, padded at -inf; `allowed` (queries, keys); `parts`: places of queries, their loss and its temperature."""
-
-    def __init__(self, groups: Sequence[Group], options: Options, draw: random.Random) -> None:
-        chosen_of = [drawn(group, options.candidates, draw, options.rewards) for group in groups]
-        keys: dict[str, int] = {}
-        for group, (candidates, _) in zip(groups, chosen_of, strict=True):
-            for candidate in candidates:
-                keys.setdefault(_key_text(group, candidate, options.instructed), len(keys))
-        most = max(len(candidates) for candidates, _ in chosen_of)
-        self.queries = len(groups)
-        self.texts = [*(_query_text(group, options.instructed) for group in groups), *keys]
-        self.own: list[list[int]] = []
-        self.rewards: list[list[float]] = []
-        self.allowed: list[list[bool]] = []
-        helping = [{_key_text(g, c, options.instructed) for c in g.positives} for g in groups]
-        named: dict[str, list[int]] = {}
-        for place, (group, (candidates, rewards)) in enumerate(zip(groups, chosen_of, strict=True)):
-            mine = [keys[_key_text(group, candidate, options.instructed)] for candidate in candidates]
-            distinct = list(dict.fromkeys(mine))  # two records that say the same are one key
-            values = [0.0] * len(mine) if rewards is None else rewards
-            padding = most - len(distinct)
-            self.own.append([*distinct, *[distinct[0]] * padding])
-            self.rewards.append([*(values[mine.index(column)] for column in distinct), *[-math.inf] * padding])
-            same = [h for g, h in zip(groups, helping, strict=True) if g is group or (g.answers and g.answers == group.answers)]
-            helps = set().union(*same)
-            self.allowed.append([text not in helps for text in keys])
-            for column in distinct:
-                self.allowed[-1][column] = True if rewards is not None or column == distinct[0] else self.allowed[-1][column]
-            named.setdefault("infonce" if rewards is None else group.kind, []).append(place)
-        told = LOSSES if options.graded else dict.fromkeys(named, ("kl", 1.0))
-        self.parts = [(places, *(("infonce", 1.0) if name == "infonce" else told.get(name, _GRADED))) for name, places in named.items()]
-
-
-def _query_text(group: Group, instructed: bool) -> str:
-    return (kind(group.kind).query_instruction if instructed else "") + group.query
-
-
-def _key_text(group: Group, candidate: Candidate, instructed: bool) -> str:
-    return (kind(group.kind).key_instruction if instructed else "") + candidate.text
-
-
-def _chunks(lengths: Sequence[int], limit: int) -> list[tuple[int, ...]]:
-    """Places in chunks of like length, each at most `limit` tokens with its padding (0 = one chunk)."""
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    chunks: list[list[int]] = [[]]
-    for i in order:
-        if limit and chunks[-1] and (len(chunks[-1]) + 1) * lengths[i] > limit:
-            chunks.append([])
-        chunks[-1].append(i)
-    return [tuple(chunk) for chunk in chunks if chunk]
-
-
-def _pooled(groups: Sequence[Group], encode: Any, instructed: bool) -> dict[str, dict[str, float]]:
-    """kind -> query id -> nDCG@10 of each query's labels among the candidates of all groups of its kind, up to some hundred."""
-    found: dict[str, dict[str, float]] = {}
-    for name in sorted({group.kind for group in groups}):
-        mine = [group for group in groups if group.kind == name]
-        texts: dict[str, int] = {}
-        for group in mine:
-            for candidate in group.candidates:
-                texts.setdefault(_key_text(group, candidate, instructed), len(texts))
-        wanted = {_key_text(group, candidate, instructed) for group in mine for candidate in group.positives}
-        pool = [text for text in texts if text in wanted] + [text for text in texts if text not in wanted][:_POOL]
-        vectors = encode([*(_query_text(group, instructed) for group in mine), *pool])
-        scores = vectors[: len(mine)] @ vectors[len(mine) :].T
-        for group, row in zip(mine, scores, strict=True):
-            labels = {_key_text(group, c, instructed): max(c.label, c.reward or 0.0) for c in group.candidates}
-            order = sorted(range(len(pool)), key=lambda i: (-float(row[i]), i))[:10]
-            found.setdefault(name, {})[group.id] = gain_at(10, [labels.get(pool[i], 0.0) for i in order], list(labels.values()))
+def _objectives(groups: Sequence[Group], rewarded: Sequence[bool], graded: bool) -> dict[tuple[str, float], list[int]]:
+    """(loss, temperature of rewards) -> the places of its groups."""
+    found: dict[tuple[str, float], list[int]] = {}
+    for place, (group, scored) in enumerate(zip(groups, rewarded, strict=True)):
+        told = LOSSES.get(group.kind, _GRADED) if graded else ("kl", 1.0)
+        found.setdefault(told if scored else ("infonce", 1.0), []).append(place)
     return found
