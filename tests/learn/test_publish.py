@@ -9,6 +9,7 @@ import pytest
 
 from bowerbird import Engine
 from bowerbird.errors import InvalidInput, NotFound
+from bowerbird.evals.report import gather
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.publish import made, publish, sides, verdict
 from bowerbird.learn.trainer import Setting, TooLittle, Trainer, gain_at
@@ -37,6 +38,11 @@ def test_better_is_published_and_says_so(bird: Engine, shift_trainer: type[Train
     assert [event.body["component"] for event in bird.ledger.events(ANN, type="published")] == ["adapter"]
     second = made(shift_trainer(), groups(0.4), setting(bird), bird.shelf, ANN)
     assert second.artifact.card["parent"] == "adapter@1"
+    told = gather([bird.shelf.folder])["learned"]
+    assert [(one["name"], one["parent"], one["verdict"]["publish"]) for one in told] == [
+        ("adapter@1", None, True),
+        ("adapter@2", "adapter@1", True),
+    ], "the report reads the cards"
     assert second.verdict.publish
 
 
