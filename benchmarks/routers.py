@@ -2,28 +2,37 @@
 
     python benchmarks/routers.py [--only routellm_mmlu]
 
-Fitted on each dataset's train half, judged on its test half, no model is asked. APGR and CPT are RouteLLM's measures with bootstrap
-intervals over questions; "over length" is the paired difference of the area, question by question, with its interval and test.
+Fitted on each dataset's train half (a tenth of it, drawn by the hash of the query, calibrates), judged on its test half less the questions
+that are in both; no model is asked. APGR, CPT and CostAt are RouteLLM's measures of the strong and the weak model over all thresholds,
+with bootstrap intervals over questions; "over length" and "over chance" (0.5) are paired differences of the APGR. They are of predictions
+as they come, so that nobody gains by a baseline that abstains. The rest is of the router as it serves: "first choice" takes the best
+of all models whatever it costs, "over strong" is its paired difference from the model that is best on the train half. "kept" and
+"spent" are what the price that was calibrated for 95 % of the strong model's score keeps of that score on the test half, and what it
+costs of always taking the strong one: all models are chosen among, and the price has seen no test question. * is the family that
+the trainer takes by itself; "one model" always takes the cheapest that keeps 95 % on the train half.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from corpora import vectors
 from report import Report, data
+from scale import Known
 
 from bowerbird.components.router import Router
 from bowerbird.encoders.choose import choose
 from bowerbird.errors import BowerbirdError
-from bowerbird.evals.compare import compare, interval_of_set
+from bowerbird.evals.compare import Interval, compare_sets, interval_of_set
 from bowerbird.evals.measure import Result, get
-from bowerbird.evals.metrics.routing import pair
-from bowerbird.evals.task import Case
+from bowerbird.evals.metrics.routing import Questions, pair
 from bowerbird.evals.task import get as task_of
-from bowerbird.learn.groups import part
+from bowerbird.learn.groups import Group, part, query_hash
 from bowerbird.learn.teach import taught
 from bowerbird.learn.trainer import Setting
 from bowerbird.learn.trainers.router import RouterTrainer
@@ -31,58 +40,113 @@ from bowerbird.learn.trainers.router import RouterTrainer
 TASKS = ("routellm_mmlu", "routellm_gsm8k", "routellm_mtbench", "routerbench", "routerdc")
 FAMILIES = ("knn", "mf", "logistic", "length")
 MEASURES = ("APGR", "CPT@50", "CPT@80", "CostAt@95")
+OWN = ("over length", "over chance", "first choice", "over strong", "kept", "spent")
+DRAWS = 500
 
 
-def measured(name: str, cases: Sequence[Case], wishes: Sequence[float], seed: int) -> str:
-    """A measure of a router with its 95 % interval, or why there is none."""
-    results = [Result(case.id, (), "", score=float(wish)) for case, wish in zip(cases, wishes, strict=True)]
-    try:
-        whole: Callable[[np.ndarray], float] = get(name).whole(cases, results, None)  # type: ignore[misc, arg-type]
-        found = interval_of_set(whole, len(cases), seed, resamples=300)
-    except BowerbirdError:
-        return ""
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+def shown(found: Interval, signed: bool = False) -> str:
+    return (
+        f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]" if signed else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=TASKS, action="append")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "bowerbird-bench" / "routers", help="of vectors")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    encoder = choose("auto")
-    assert encoder is not None
-    report = Report(
-        "Routers", ["data", "router", "questions", *MEASURES, "over length", "over chance"], given.out, ["scikit-learn", "torch"]
-    )
+    real = choose("auto")
+    assert real is not None
+    report = Report("Routers", ["data", "router", "n", *MEASURES, *OWN], given.out, ["scikit-learn", "torch"])
     for name in given.only or TASKS:
-        task = task_of(name)
-        cases = list(task.cases(task.data(data()), "test"))
-        strong, weak = pair(cases)
-        groups = taught(task, data())
-        held = {case.id: case for case in cases}
-        test = [group for group in taught(task, data(), split="test") if group.about["case"] in held]
-        train = [group for group in groups if part(group.query, given.seed) != "dev"]
-        dev = [group for group in groups if part(group.query, given.seed) == "dev"]
-        setting = Setting(None, encoder, seed=given.seed)  # type: ignore[arg-type]
-        vectors = encoder.encode([case.query for case in cases])
-        words = [len(case.query.split()) for case in cases]
-        areas, rows = {}, {}
-        for family in FAMILIES:
-            router: Router = RouterTrainer().fit(train, dev, Setting(None, encoder, seed=given.seed, options={"family": family})).component  # type: ignore[arg-type, assignment]
-            made, _ = router.qualities(vectors, words)
-            wishes = made[:, router.models.index(strong)] - made[:, router.models.index(weak)]
-            areas[family] = RouterTrainer().scores(test, router, setting)["model"]
-            rows[family] = [measured(measure, cases, wishes, given.seed) for measure in MEASURES]
-        chance = RouterTrainer().scores(test, None, setting)["model"]
-        for family in FAMILIES:
-            against = []
-            for other in (areas["length"], chance):
-                shared = areas[family].keys() & other.keys()
-                found = compare({id: other[id] for id in shared}, {id: areas[family][id] for id in shared}, given.seed)
-                against.append(f"{found.difference.value:+.4f} [{found.difference.low:+.4f}, {found.difference.high:+.4f}] p {found.p:.2g}")
-            report.add(name, family, len(cases), *rows[family], *against)
+        one(name, real, given.cache, given.seed, report)
     report.close()
+
+
+def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None:
+    """The rows of one dataset."""
+    task = task_of(name)
+    found = task.data(data())
+    every = sorted({case.query for case in task.cases(found, "all")})
+    setting = Setting(None, Known(real, every, vectors(every, real, cache)), seed=seed)  # type: ignore[arg-type]
+    groups = taught(task, data())
+    seen = {group.id for group in groups}
+    cases = [case for case in task.cases(found, "test") if query_hash(case.query) not in seen]
+    sides = {dev: [group for group in groups if (part(group.query, seed) == "dev") is dev] for dev in (False, True)}
+    strong, weak = pair(cases)
+    questions = Questions.of(cases)
+    asked, words = setting.encoder.encode([case.query for case in cases]), [len(case.query.split()) for case in cases]  # type: ignore[union-attr]
+
+    def area(wishes: np.ndarray) -> Callable[[np.ndarray], float]:
+        return lambda places: questions.drawn(places).curve(wishes[places]).area
+
+    def measured(measure: str, wishes: np.ndarray) -> str:
+        results = [Result(case.id, (), "", score=float(wish)) for case, wish in zip(cases, wishes, strict=True)]
+        try:
+            whole: Callable[[np.ndarray], float] = get(measure).whole(cases, results, None)  # type: ignore[misc, arg-type]
+            return shown(interval_of_set(whole, len(cases), seed, DRAWS))
+        except BowerbirdError:  # no costs, or too many draws that never get there
+            return ""
+
+    fitted: dict[str, Router] = {}
+    wishes: dict[str, np.ndarray] = {}
+    fit = RouterTrainer().fit(sides[False], sides[True], setting)
+    for family in FAMILIES:
+        router: Router = RouterTrainer().fit(sides[False], sides[True], replace(setting, options={"family": family})).component  # type: ignore[assignment]
+        made, _ = replace(router, trust=1.0, reach=-1.0).qualities(asked, words)
+        fitted[family] = router
+        wishes[family] = (made[:, router.models.index(strong)] - made[:, router.models.index(weak)]).astype(np.float64)
+    models = fitted["knn"].models
+    scores = np.array([[case.facts["scores"][model] for model in models] for case in cases])
+    costs = np.array([[case.facts["costs"].get(model, 0.0) for model in models] for case in cases])
+    best = models.index(fitted["knn"].strong)  # on the train half
+    singles = {"always strong": models.index(strong), "always weak": models.index(weak)}
+    if costs.any():
+        taught_scores, wanted = means(groups, models), 0.95 * means(groups, models)[best]
+        singles["one model"] = min(np.flatnonzero(taught_scores >= wanted), key=lambda place: costs[:, place].mean())
+    for label, place in singles.items():
+        mean = interval_of_set(lambda places, of=scores[:, place]: float(of[places].mean()), len(cases), seed, DRAWS)
+        share = [f"{of[:, place].mean() / of[:, best].mean():.3f}" for of in (scores, costs) if of.any()]
+        report.add(name, f"{label}: {models[place]}", len(cases), *[""] * 6, shown(mean), "", *(share if len(share) == 2 else ["", ""]))
+    for label, wish in wishes.items():
+        row = [measured(measure, wish) for measure in MEASURES]
+        against = {"length": wishes["length"], "chance": np.zeros(len(cases))}
+        over = {other: shown(compare_sets(area(than), area(wish), len(cases), seed, DRAWS), True) for other, than in against.items()}
+        row += ["" if label == "length" else over["length"], over["chance"]]
+        called = f"{label} *" if label == fit.about["family"] else label
+        report.add(name, called, len(cases), *row, *chosen(fitted[label], asked, words, scores, costs, best, seed))
+
+
+def means(groups: Sequence[Group], models: Sequence[str]) -> np.ndarray:
+    """(models,) mean scores."""
+    by_group = [{candidate.key: candidate.raw for candidate in group.candidates} for group in groups]
+    return np.array([np.mean([of[model] for of in by_group]) for model in models])
+
+
+def chosen(router: Router, asked: np.ndarray, words: list[int], scores: np.ndarray, costs: np.ndarray, best: int, seed: int) -> list[str]:
+    """Score of the first choice, the same over the best single model, and what the calibrated price keeps and spends."""
+    made, abstains = router.qualities(asked, words)
+    rows = np.arange(len(made))
+    first = scores[rows, router.worth(made).argmax(axis=1)]
+    found = [
+        shown(interval_of_set(lambda places: float(first[places].mean()), len(rows), seed, DRAWS)),
+        shown(interval_of_set(lambda places: float((first - scores[:, best])[places].mean()), len(rows), seed, DRAWS), True),
+    ]
+    if abstains.all():
+        found[0] += " (abstains)"
+    if not costs.any():
+        return [*found, "", ""]
+    picked = router.worth(made, router.price_of(0.95)).argmax(axis=1)
+    for of in (scores, costs):
+        mine, whole = of[rows, picked], of[:, best]
+
+        def ratio(places: np.ndarray, mine: np.ndarray = mine, whole: np.ndarray = whole) -> float:
+            return float(mine[places].sum() / whole[places].sum())
+
+        found.append(shown(interval_of_set(ratio, len(rows), seed, DRAWS)))
+    return found
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +28,14 @@ TOPICS = {"sum": ("add", "sum", "digits", "plus"), "poem": ("rhyme", "verse", "p
 
 
 def groups(n: int = 400, signal: bool = True, seed: int = 0) -> list[Group]:
-    """The big model is always right; the small one is right on sums, or, without signal, on a coin's word."""
+    """The big model is always right; the small one is right on sums, or, without signal, on a coin's word; the odd one is seldom of use."""
     draw = random.Random(seed)
     found = []
     for i in range(n):
         topic = draw.choice(list(TOPICS))
         query = f"please {' '.join(draw.sample(TOPICS[topic], 3))} number {i} of {draw.randrange(99)}"
         right = draw.random() < ((0.95 if topic == "sum" else 0.05) if signal else 0.5)
-        scores = {"big": 1.0, "small": float(right), "odd": 0.3}
+        scores = {"big": 1.0, "small": float(right), "odd": draw.random() / 2}
         candidates = tuple(Candidate(key, key, float(score == 1.0), raw=score) for key, score in scores.items())
         costs = {"big": 0.01, "small": 0.001, "odd": 0.002}
         found.append(Group(query, "model", "made", candidates, scope="acme/ann", about={"costs": costs}))
@@ -56,21 +59,61 @@ def test_each_family_beats_chance_and_length_where_there_is_signal(family: str) 
     assert mean(fit.component, held) > mean(length.component, held) + 0.05
 
 
-def test_without_signal_nobody_gains() -> None:
-    fit = RouterTrainer().fit(groups(signal=False), groups(100, False, 2), setting())
-    held = groups(400, signal=False, seed=1)
-    assert mean(fit.component, held) == pytest.approx(mean(None, held), abs=0.04)
-    assert fit.about["dev"].keys() == {"knn", "mf", "logistic"}
+@pytest.mark.parametrize("family", ["knn", "mf", "logistic"])
+def test_without_signal_each_gives_the_prior_and_abstains(family: str) -> None:
+    router = RouterTrainer().fit(groups(signal=False), groups(200, False, 2), setting(family=family)).component
+    held = groups(200, signal=False, seed=1)
+    made, abstains = router.qualities(HashEncoder(128).encode([g.query for g in held]), [6] * len(held))
+    assert router.trust == 0.0
+    assert abstains.all()
+    assert np.allclose(made, router.prior)
+    assert mean(router, held) == pytest.approx(mean(None, held))
 
 
-def test_a_share_of_strong_calls_is_kept_on_held_out_queries() -> None:
-    router = RouterTrainer().fit(groups(800), groups(400, seed=2), setting(family="logistic")).component
-    held = groups(600, seed=5)
-    vectors = HashEncoder(128).encode([g.query for g in held])
-    for share in (0.2, 0.5, 0.8):
-        worth, _ = router.utilities(vectors, [6] * len(held), share=share)
-        strong = worth[:, router.models.index("big")] >= worth[:, router.models.index("small")]
-        assert strong.mean() == pytest.approx(share, abs=0.08)
+def test_the_report_holds_the_baselines() -> None:
+    about = RouterTrainer().fit(groups(), groups(200, seed=2), setting()).about
+    assert about["dev"].keys() == {"knn", "mf", "logistic", "length", "random", "always strong", "always weak", "queries"}
+    assert (about["strong"], about["weak"]) == ("big", "small")
+    assert about["dev"]["always strong"] == 1.0
+    assert about["dev"][about["family"]] > about["dev"]["random"] + 0.05
+
+
+@pytest.mark.parametrize("price", [0.0, 20.0])
+@pytest.mark.parametrize("family", ["knn", "logistic"])
+def test_a_share_of_strong_calls_is_kept_on_held_out_queries(family: str, price: float) -> None:
+    router = RouterTrainer().fit(groups(600), groups(4000, seed=2), setting(family=family)).component
+    held = groups(4000, seed=5)
+    made, _ = router.qualities(HashEncoder(128).encode([g.query for g in held]), [9] * len(held))
+    for share in (0.0, 0.1, 0.2, 0.5, 0.8, 1.0):
+        first = router.worth(made, price, share).argmax(axis=1)
+        assert (first == router.models.index("big")).mean() == pytest.approx(share, abs=0.03)
+
+
+def test_a_wanted_quality_is_kept_for_less() -> None:
+    router = RouterTrainer().fit(groups(800), groups(2000, seed=2), setting(family="logistic")).component
+    held = groups(2000, seed=5)
+    made, _ = router.qualities(HashEncoder(128).encode([g.query for g in held]), [9] * len(held))
+    scores = np.array([[{c.key: c.raw for c in g.candidates}[key] for key in router.models] for g in held])
+    spent = []
+    for quality in (1.0, 0.95, 0.8):
+        first = router.worth(made, router.price_of(quality)).argmax(axis=1)
+        assert scores[np.arange(len(held)), first].mean() >= quality - 0.03  # the strong model is always right
+        spent.append(float(router.costs[first].mean()))
+    assert 0.01 >= spent[0] > spent[1] > spent[2]
+    free = [replace(g, about={}) for g in groups()]
+    with pytest.raises(InvalidInput, match="no costs"):
+        RouterTrainer().fit(free, [], setting(family="knn")).component.price_of(0.95)
+
+
+def test_without_costs_the_choice_itself_is_judged() -> None:
+    free = [replace(g, about={}) for g in groups()]
+    swapped = [replace(c, raw=0.2) if c.key == "big" and "add" in g.query else c for g in free for c in g.candidates]
+    free = [replace(g, candidates=tuple(swapped[3 * i : 3 * i + 3])) for i, g in enumerate(free)]
+    fit = RouterTrainer().fit(free[:300], [], setting(family="logistic"))
+    held = free[300:]
+    best = max(np.mean([g.candidates[i].raw for g in held]) for i in range(3))
+    assert mean(None, held) == pytest.approx(best)
+    assert mean(fit.component, held) > best + 0.03
 
 
 def test_it_abstains_far_from_what_it_saw_and_minds_prices() -> None:
@@ -78,9 +121,19 @@ def test_it_abstains_far_from_what_it_saw_and_minds_prices() -> None:
     made, far = router.qualities(HashEncoder(128).encode(["xylophone zebra quartz"]), [3])
     assert far.tolist() == [True]
     assert np.allclose(made[0], router.prior)
-    near = HashEncoder(128).encode([groups()[0].query])
-    cheap, _ = router.utilities(near, [6], price=200.0)
-    assert router.models[int(cheap[0].argmax())] != "big"
+    near, _ = router.qualities(HashEncoder(128).encode([groups()[0].query]), [6])
+    assert router.models[int(router.worth(near, price=200.0)[0].argmax())] != "big"
+
+
+def test_marks_from_one_to_ten_are_spread_alike_in_both_halves() -> None:
+    def marked(some: list[Group]) -> list[Group]:
+        return [replace(g, candidates=tuple(replace(c, raw=1 + 9 * (c.raw or 0.0)) for c in g.candidates)) for g in some]
+
+    plain = RouterTrainer().fit(groups(), groups(100, seed=2), setting(family="knn")).component
+    made = RouterTrainer().fit(marked(groups()), marked(groups(100, seed=2)), setting(family="knn")).component
+    vectors = HashEncoder(128).encode(["please add sum plus number 7"])
+    assert np.allclose(plain.qualities(vectors, [6])[0], made.qualities(vectors, [6])[0], atol=1e-4)
+    assert mean(made, marked(groups(200, seed=1))) == pytest.approx(1 + 9 * mean(plain, groups(200, seed=1)), abs=1e-4)
 
 
 @pytest.mark.parametrize("family", ["knn", "mf", "length"])
@@ -91,6 +144,10 @@ def test_what_is_kept_is_what_was_trained(family: str, tmp_path: Path) -> None:
     again = Router.load(tmp_path / "kept")
     vectors = HashEncoder(128).encode(["add sum plus", "rhyme"])
     assert np.allclose(router.qualities(vectors, [3, 1])[0], again.qualities(vectors, [3, 1])[0], atol=1e-6)
+    settings = json.loads((tmp_path / "kept" / "settings.json").read_text())
+    (tmp_path / "kept" / "settings.json").write_text(json.dumps({**settings, "models": ["big"]}))
+    with pytest.raises(InvalidInput, match="do not fit its 1 models"):
+        Router.load(tmp_path / "kept")
     (tmp_path / "kept" / "settings.json").write_text('{"family": "tarot"}')
     with pytest.raises(InvalidInput):
         Router.load(tmp_path / "kept")
@@ -100,6 +157,13 @@ def test_what_cannot_be_learnt_is_refused() -> None:
     flat = [Group(f"q {i}", "model", "s", (Candidate("a", "a", raw=1.0), Candidate("b", "b", raw=1.0))) for i in range(40)]
     with pytest.raises(TooLittle, match="nothing to choose by"):
         RouterTrainer().fit(flat, [], setting())
+    with pytest.raises(TooLittle, match="0 "):
+        RouterTrainer().check([replace(g, candidates=g.candidates[:1]) for g in groups()])
+    half = [replace(g, about={"costs": {"big": 0.01}}) for g in groups()]
+    with pytest.raises(InvalidInput, match="odd, small costs"):
+        RouterTrainer().fit(half, [], setting())
+    with pytest.raises(InvalidInput, match="big costs nan dollars"):
+        RouterTrainer().fit([replace(g, about={"costs": {"big": math.nan}}) for g in groups()], [], setting())
     with pytest.raises(TooLittle, match="at least 30"):
         RouterTrainer().check(groups(20))
     with pytest.raises(UnknownName, match="logistic"):

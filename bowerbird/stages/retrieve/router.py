@@ -3,52 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from bowerbird.components.router import Router as Model
 from bowerbird.errors import CapabilityMissing, InvalidInput
-from bowerbird.ports import Encoder, Library, Trained
+from bowerbird.ports import Encoder, Library, Store, Trained
 from bowerbird.roles import Query, Retrieve
 from bowerbird.stage import part
 from bowerbird.types import Scope, Turn
 
 __all__ = ["Router"]
 
+_KIND = "model"
+_MOST = 1000  # models that a condition may hold for
+
 
 @dataclass(frozen=True)
 class Router(Retrieve):
     """Records of kind `model` by predicted quality less `price` times mean dollars (RouteLLM, arXiv 2406.18665, for N models).
 
-    `share` (0 to 1, -1 = not asked for): the strong model comes first for about that share of queries, by thresholds that were
-    calibrated on held-out ones. A model that the router never saw, or that the scope does not see, is no hit. Where the router
-    abstains, models stand by their mean quality, and the trace says so. Needs a published router for the scope.
-    Cost: one encoder call for the batch, one catalog call a scope.
+    Money is weighed by `price`, quality for a dollar (0: the best model whatever it costs), or by `quality` (0 to 1, -1 = not asked for):
+    at the price where first choices kept that share of the strong model's score. `share` (0 to 1, -1): the strong model comes first for
+    about that share of queries. Both were calibrated on held-out queries.
+
+    Conditions on fields hold, so `where={"capabilities": "code"}` chooses among models that can. Where the router abstains, models stand
+    by their mean quality, and the trace says so and names the default. A model that the router never saw is no hit; one that has no record
+    in this scope is named in the trace, and where none has one it raises. Needs a published router for the scope.
+    Cost: one encoder call for the batch, a catalog call for each scope and turn, a store call for each condition.
     """
 
     name: ClassVar[str] = "router"
     price: float = 0.0
     share: float = -1.0
+    quality: float = -1.0
     encoder: Encoder = part("encoder")
     library: Library = part("library")
+    store: Store = part("store")
     trained: Trained = part("trained")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.price < 0 or not (self.share == -1.0 or 0 <= self.share <= 1):
-            raise InvalidInput(f"router: price={self.price!r} is 0 or more, share={self.share!r} between 0 and 1, or -1 for none.")
+        if self.price < 0 or not all(value == -1.0 or 0 <= value <= 1 for value in (self.share, self.quality)):
+            raise InvalidInput(
+                f"router: price={self.price!r} is 0 or more; share={self.share!r} and quality={self.quality!r} are between 0 and 1, "
+                "or -1 for none."
+            )
+        if self.quality != -1.0 and (self.share != -1.0 or self.price):
+            raise InvalidInput(f"router: quality={self.quality!r} finds its own price: leave price and share out.")
 
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
         if not queries:
             return []
         vectors = self.encoder.encode([query.text for query in queries])
-        share = None if self.share == -1.0 else self.share
         known = {query.filter.scope: self._known(query.filter.scope) for query in queries}
+        allowed: dict[tuple[object, ...], set[int]] = {}
         found: list[Sequence[tuple[int, float]]] = []
         for place, query in enumerate(queries):
+            if query.filter.kinds and _KIND not in query.filter.kinds:
+                found.append(())
+                continue
             model, ids = known[query.filter.scope]
-            worth, _ = model.utilities(vectors[place : place + 1], [len(query.text.split())], self.price, share)
-            pairs = [(id, float(value)) for id, value in zip(ids, worth[0], strict=True) if id is not None]
+            made, _ = model.qualities(vectors[place : place + 1], [len(query.text.split())])
+            pairs = [(id, float(value)) for id, value in zip(ids, self._worth(model, made)[0], strict=True) if id is not None]
+            if query.filter.where:
+                same = (query.filter.scope, query.filter.at, repr(sorted(query.filter.where.items())))
+                if same not in allowed:
+                    allowed[same] = {id for id, _ in self.store.latest(_MOST, replace(query.filter, kinds=(_KIND,)))}
+                pairs = [pair for pair in pairs if pair[0] in allowed[same]]
             found.append(sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[: self.k])
         return found
 
@@ -56,18 +78,28 @@ class Router(Retrieve):
         if not before.retrieves or not after.hits:
             return {}
         model, ids = self._known(before.scope)
-        prior = {id: float(value) for id, value in zip(ids, model.worth_of_prior(self.price), strict=True)}
-        return {"family": model.family, "abstained": all(abs(hit.score - prior.get(hit.id, 9.0)) < 1e-6 for hit in after.hits)}
+        resting = {id: float(value) for id, value in zip(ids, self._worth(model, model.prior[None])[0], strict=True)}
+        said: dict[str, Any] = {"family": model.family, "abstained": all(hit.score == resting[hit.id] for hit in after.hits)}
+        if said["abstained"]:
+            said["default"] = model.models[ids.index(after.hits[0].id)]
+        missing = [key for key, id in zip(model.models, ids, strict=True) if id is None]
+        return {**said, "without_record": missing} if missing else said
 
-    def _known(self, scope: Scope) -> tuple[Model, Sequence[int | None]]:
+    def _worth(self, model: Model, made: Any) -> Any:
+        price = self.price if self.quality == -1.0 else model.price_of(self.quality)
+        return model.worth(made, price, None if self.share == -1.0 else self.share)
+
+    def _known(self, scope: Scope) -> tuple[Model, list[int | None]]:
         """The scope's router, and the ids of its models' records."""
-        model = self._model(scope)
-        return model, self.library.ids(model.models, scope)
-
-    def _model(self, scope: Scope) -> Model:
         found: Model | None = self.trained.component("router", scope)
         if found is None:
             raise CapabilityMissing(f"No router serves {scope}. Train one: bowerbird learn fit router --publish")
         if found.encoder != self.encoder.id:
             raise CapabilityMissing(f"The router of {scope} is for {found.encoder}; the encoder is {self.encoder.id}. Fit it anew.")
-        return found
+        ids = list(self.library.ids(found.models, scope))
+        if not any(id is not None for id in ids):
+            raise CapabilityMissing(
+                f"The router of {scope} chooses among {', '.join(found.models)}, and none of them has a record there: add records of kind "
+                "model by these keys, or fit it anew."
+            )
+        return found, ids
