@@ -80,7 +80,7 @@ def test_what_has_no_value_is_refused() -> None:
 
 
 def test_names_parse_back_and_unknown_ones_offer_the_nearest() -> None:
-    arguments = {"P": "10", "CPT": "50", "CostAt": "95"}
+    arguments = {"P": "10", "CPT": "50", "CostAt": "95", "sure": "50"}
     needs_one = {"Recall", "session-Recall", "Hit", "AllHit", "coverage", "ARP", "popularity"}
     for base in TABLE:
         name = f"{base}@{arguments.get(base, '10')}" if base in arguments or base in needs_one else base
