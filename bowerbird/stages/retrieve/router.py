@@ -23,8 +23,8 @@ _MOST = 1000  # models that a condition may hold for
 class Router(Retrieve):
     """Records of kind `model` by predicted quality less `price` times mean dollars (RouteLLM, arXiv 2406.18665, for N models).
 
-    Money is weighed by `price`, quality for a dollar (0: the best model whatever it costs), or by `quality` (0 to 1, -1 = not asked for):
-    at the price where first choices kept that share of the strong model's score. `share` (0 to 1, -1): the strong model comes first for
+    Money is weighed by `price`, quality for a dollar (0: the best model whatever it costs), or by `quality` (0 to 1, -1 = not asked for;
+    with it `price` and `share` take no part): at the price where first choices kept that share of the strong model's score. `share` (0 to 1, -1): the strong model comes first for
     about that share of queries. Both were calibrated on held-out queries.
 
     Conditions on fields hold, so `where={"capabilities": "code"}` chooses among models that can. Where the router abstains, models stand
@@ -49,8 +49,6 @@ class Router(Retrieve):
                 f"router: price={self.price!r} is 0 or more; share={self.share!r} and quality={self.quality!r} are between 0 and 1, "
                 "or -1 for none."
             )
-        if self.quality != -1.0 and (self.share != -1.0 or self.price):
-            raise InvalidInput(f"router: quality={self.quality!r} finds its own price: leave price and share out.")
 
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
         if not queries:
@@ -86,8 +84,9 @@ class Router(Retrieve):
         return {**said, "without_record": missing} if missing else said
 
     def _worth(self, model: Model, made: Any) -> Any:
-        price = self.price if self.quality == -1.0 else model.price_of(self.quality)
-        return model.worth(made, price, None if self.share == -1.0 else self.share)
+        if self.quality != -1.0:  # finds its own price; `price` and `share` take no part then
+            return model.worth(made, model.price_of(self.quality), None)
+        return model.worth(made, self.price, None if self.share == -1.0 else self.share)
 
     def _known(self, scope: Scope) -> tuple[Model, list[int | None]]:
         """The scope's router, and the ids of its models' records."""
