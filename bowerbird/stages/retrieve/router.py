@@ -24,8 +24,8 @@ class Router(Retrieve):
     """Records of kind `model` by predicted quality less `price` times mean dollars (RouteLLM, arXiv 2406.18665, for N models).
 
     Money is weighed by `price`, quality for a dollar (0: the best model whatever it costs), or by `quality` (0 to 1, -1 = not asked for;
-    with it `price` and `share` take no part): at the price where first choices kept that share of the strong model's score. `share` (0 to 1, -1): the strong model comes first for
-    about that share of queries. Both were calibrated on held-out queries.
+    with it `price` and `share` take no part): at the price where first choices kept that share of the strong model's score. `share` (0
+    to 1, -1): the strong model comes first for about that share of queries. Both were calibrated on held-out queries.
 
     Conditions on fields hold, so `where={"capabilities": "code"}` chooses among models that can. Where the router abstains, models stand
     by their mean quality, and the trace says so and names the default. A model that the router never saw is no hit; one that has no record
