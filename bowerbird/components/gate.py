@@ -1,4 +1,7 @@
-"""A gate: how likely it is that retrieval helps with a query, from the query's vector and its surface. It knows no record and no store."""
+"""A gate: how likely it is that retrieval helps with a query, from its vector and its surface, kind by kind.
+
+It knows no record and no store.
+"""
 
 from __future__ import annotations
 
@@ -32,28 +35,34 @@ def surface(queries: Sequence[str]) -> _Floats:
 
 @dataclass(frozen=True)
 class NeedGate:
-    """`weights` (dim + 4,) and `bias` of a logistic function of (vector, surface); `threshold`: the chance from which on it retrieves."""
+    """For each of `kinds` a logistic function of (vector, surface): `weights` (dim + 4, kinds) and `biases` (kinds,); `thresholds`
+    (kinds,): the chance from which on that kind is retrieved (0 = always, above 1 = never)."""
 
     encoder: str
+    kinds: tuple[str, ...]
     weights: _Floats
-    bias: float
-    threshold: float
+    biases: _Floats
+    thresholds: _Floats
 
     def chances(self, vectors: Vectors, queries: Sequence[str]) -> _Floats:
-        """(n,) chance that retrieval helps."""
-        linear = np.concatenate([vectors, surface(queries)], axis=1) @ self.weights + np.float32(self.bias)
+        """(n, kinds) chance that retrieval of the kind helps."""
+        linear = np.concatenate([vectors, surface(queries)], axis=1) @ self.weights + self.biases
         made: _Floats = (1.0 / (1.0 + np.exp(-np.clip(linear, -30, 30)))).astype(np.float32)
         return made
 
     def save(self, folder: Path) -> None:
         """Arrays and settings."""
-        files.write(folder, {"weights": self.weights}, {"encoder": self.encoder, "bias": self.bias, "threshold": self.threshold})
+        arrays = {"weights": self.weights, "biases": self.biases, "thresholds": self.thresholds}
+        files.write(folder, arrays, {"encoder": self.encoder, "kinds": list(self.kinds)})
 
     @classmethod
     def load(cls, folder: Path) -> NeedGate:
         """The one in `folder`. Raises `InvalidInput` when it is damaged."""
         arrays, settings = files.read(folder)
         try:
-            return cls(settings["encoder"], arrays["weights"], float(settings["bias"]), float(settings["threshold"]))
+            made = cls(settings["encoder"], tuple(settings["kinds"]), arrays["weights"], arrays["biases"], arrays["thresholds"])
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInput(f"{folder} holds no gate that can be read: {error}") from error
+        if {made.weights.shape[-1], *made.biases.shape, *made.thresholds.shape} != {len(made.kinds)}:
+            raise InvalidInput(f"{folder} holds no gate that can be read: its arrays do not fit its {len(made.kinds)} kinds.")
+        return made

@@ -65,6 +65,8 @@ class Group:
     def __post_init__(self) -> None:
         if len({candidate.key for candidate in self.candidates}) != len(self.candidates):
             raise InvalidInput(f"Group {self.query!r:.80} names a candidate twice: keys are distinct.")
+        if not math.isfinite(self.weight) or (self.nothing is not None and not math.isfinite(self.nothing)):
+            raise InvalidInput(f"Query {self.query!r:.80}: nothing={self.nothing} and weight={self.weight} must be finite numbers.")
         for candidate in self.candidates:
             numbers = {"label": candidate.label, "raw": candidate.raw, "reward": candidate.reward}
             for name, value in numbers.items():

@@ -148,7 +148,7 @@ import numpy as np
 
 place = Path(sys.argv[1])
 shelf = room.Shelf(Database(place / "catalog.db"), place / "artifacts")
-gate = NeedGate("e", np.ones(8, np.float32), 0.0, 0.9)
+gate = NeedGate("e", ("passage",), np.ones((8, 1), np.float32), np.zeros(1, np.float32), np.full(1, 0.9, np.float32))
 
 def stop(*_):
     print("here", flush=True)
@@ -172,7 +172,7 @@ else:  # the old version has been told to stop, the new one is not serving yet
 
 
 def _gate(threshold: float) -> NeedGate:
-    return NeedGate("e", np.ones(8, np.float32), 0.0, threshold)
+    return NeedGate("e", ("passage",), np.ones((8, 1), np.float32), np.zeros(1, np.float32), np.full(1, threshold, np.float32))
 
 
 def _shelf(place: Path) -> Shelf:
@@ -198,17 +198,17 @@ def test_a_kill_loses_nothing_and_the_old_component_still_serves(tmp_path: Path,
         child.communicate()
     again = _shelf(tmp_path)
     assert [artifact.name for artifact in again.list()] == kept
-    assert again.component("gate", ANN).threshold == pytest.approx(0.1)
+    assert again.component("gate", ANN).thresholds[0] == pytest.approx(0.1)
     new = again.keep("gate", _gate(0.3), ANN, CARD)
     again.publish("gate", new.version, ANN)
     assert new.version == len(kept) + 1
-    assert _shelf(tmp_path).component("gate", ANN).threshold == pytest.approx(0.3)
+    assert _shelf(tmp_path).component("gate", ANN).thresholds[0] == pytest.approx(0.3)
 
 
 def test_a_component_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
     shelf = _shelf(tmp_path)
     with pytest.raises(InvalidInput, match="not finite"):
-        shelf.keep("gate", NeedGate("e", np.array([np.nan], np.float32), 0.0, 0.5), ANN, CARD)
+        shelf.keep("gate", replace(_gate(0.5), biases=np.array([np.nan], np.float32)), ANN, CARD)
     with pytest.raises(ValueError, match="JSON"):
         shelf.keep("gate", _gate(0.1), ANN, {"score": float("nan")})
     assert list((tmp_path / "artifacts").glob(".*")) == []

@@ -1,10 +1,13 @@
-"""A gate that was trained on what retrieval changed: it lets through the queries that outside help is likely to help with."""
+"""A gate that was trained on what retrieval changed: it lets through the queries and kinds that outside help is likely to help with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bowerbird.components.gate import NeedGate
 from bowerbird.ports import Encoder, Trained
@@ -17,8 +20,9 @@ __all__ = ["LearnedGate"]
 
 @dataclass(frozen=True)
 class LearnedGate(Gate):
-    """Retrieves where the published gate of the turn's scope gives at least its threshold; everything where none is published, or where
-    it is of another encoder, and says so.
+    """Retrieves the kinds to which the published gate of the turn's scope gives at least their threshold; everything where none is
+    published, or where it is of another encoder, and says so. A kind that the turn names and the gate was not trained on passes. A turn
+    that names none is asked for the kinds that the gate knows: where all of them pass it stays as it is, else it names those that do.
 
     After adaptive retrieval by a classifier of the question (Jeong et al., Adaptive-RAG, arXiv 2403.14403, section 3.2). Differs: a
     logistic function of a frozen encoder's vector in place of a language model, and labels from rewards with and without retrieval.
@@ -44,10 +48,18 @@ class LearnedGate(Gate):
                 done.append(Decision(True, f"the gate is for {gate.encoder}, the encoder is {self.encoder.id if self.encoder else None}"))
             else:
                 row = rows[turn.query]
-                chance = float(gate.chances(vectors[row : row + 1], [turn.query])[0])
-                wanted = chance >= gate.threshold
-                done.append(Decision(wanted, f"retrieval helps with a chance of {chance:.2f}, {gate.threshold:.2f} is asked for"))
+                done.append(_decided(gate, gate.chances(vectors[row : row + 1], [turn.query])[0], turn.kinds))
         return done
 
     def _fits(self, gate: NeedGate | None) -> bool:
         return gate is not None and self.encoder is not None and gate.encoder == self.encoder.id
+
+
+def _decided(gate: NeedGate, chances: NDArray[np.float32], asked: tuple[str, ...]) -> Decision:
+    """What the chances say of the kinds that are asked for (none = those that the gate knows)."""
+    known = {kind: place for place, kind in enumerate(gate.kinds) if not asked or kind in asked}
+    passed = [kind for kind, place in known.items() if chances[place] >= gate.thresholds[place]]
+    wanted = tuple(kind for kind in asked or gate.kinds if kind not in known or kind in passed)
+    said = [f"{kind} with a chance of {chances[place]:.2f} ({gate.thresholds[place]:.2f} is asked for)" for kind, place in known.items()]
+    why = f"retrieval helps: {', '.join(said)}" if said else "the gate was trained on none of these kinds"
+    return Decision(bool(wanted), why, wanted if len(passed) < len(known) else ())
