@@ -18,6 +18,9 @@ pytest.importorskip("torch", reason="needs the extra 'local'")
 from bowerbird import Engine
 from bowerbird.components.router import Router
 from bowerbird.errors import CapabilityMissing, InvalidInput, UnknownName
+from bowerbird.evals.routed import Model, case, records
+from bowerbird.evals.run import run_task
+from bowerbird.evals.task import Task
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.trainer import Only, Setting, TooLittle
 from bowerbird.learn.trainers.router import RouterTrainer
@@ -192,3 +195,29 @@ def test_the_stage_ranks_the_models_of_the_scope(bird: Engine) -> None:
     other = Only("router", RouterTrainer().fit(groups(), [], setting(family="length")).component)
     with pytest.raises(CapabilityMissing, match="Fit it anew"):
         bird.run(turns, "router", trained=other)
+
+
+def test_the_protocol_route_judges_it(tmp_path: Path) -> None:
+    models = [Model("big", "the big one", 10.0, 30.0), Model("small", "the small one", 0.2, 0.2)]
+    cases = []
+    for i, group in enumerate(groups(200, seed=5)):
+        scores = {c.key: c.raw or 0.0 for c in group.candidates if c.key != "odd"}
+        cases.append(case(f"c{i}", group.query, scores, {"big": 0.01, "small": 0.001}))
+    kept = Task(
+        *("made", "model", "", "", "", "", ""),
+        ("route",),
+        ("APGR", "quality"),
+        ("test",),
+        (),
+        lambda _: records(models),
+        lambda _, split: iter(cases),
+    )
+    router = RouterTrainer().fit(groups(), groups(100, seed=2), setting(family="logistic")).component
+
+    def opened(path: Path, encoder: Any, llm: Any) -> Engine:
+        return Engine(path, encoder=encoder, llm=None, trained=Only("router", router))
+
+    spec = "router(share=0.5)"
+    _, found = run_task(kept, [spec], opened, encoder=HashEncoder(128), llm=None, out=tmp_path / "runs", cache=tmp_path / "cache")
+    assert found.measures[spec]["APGR"].value > 0.65
+    assert found.measures["none"]["quality"].value < found.measures[spec]["quality"].value < found.measures["oracle"]["quality"].value
