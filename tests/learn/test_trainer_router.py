@@ -84,8 +84,8 @@ def test_the_report_holds_the_baselines() -> None:
 @pytest.mark.parametrize("price", [0.0, 20.0])
 @pytest.mark.parametrize("family", ["knn", "logistic"])
 def test_a_share_of_strong_calls_is_kept_on_held_out_queries(family: str, price: float) -> None:
-    router = RouterTrainer().fit(groups(600), groups(4000, seed=2), setting(family=family)).component
-    held = groups(4000, seed=5)
+    router = RouterTrainer().fit(groups(400), groups(2000, seed=2), setting(family=family)).component
+    held = groups(3000, seed=5)
     made, _ = router.qualities(HashEncoder(128).encode([g.query for g in held]), [9] * len(held))
     for share in (0.0, 0.1, 0.2, 0.5, 0.8, 1.0):
         first = router.worth(made, price, share).argmax(axis=1)
