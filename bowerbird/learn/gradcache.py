@@ -6,7 +6,6 @@ It knows one sentence-transformers model; no group, no objective and no optimise
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from bowerbird.ports import Vectors
 __all__ = ["Net", "chunks"]
 
 _TOGETHER = 64  # texts that go through the model at once, at most
+_LONGER = 1.25  # and the longest of them against the shortest: what is padded is computed too
 
 
 class Net:
@@ -72,24 +72,25 @@ class Net:
         """(n, dim) in order; texts of like length go through together, which spares padding."""
         torch = self._torch
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts = [self._forward([rows[i] for i in order[at : at + _TOGETHER]]) for at in range(0, len(order), _TOGETHER)]
+        together: list[list[int]] = []
+        for i in order:
+            if together and len(together[-1]) < _TOGETHER and len(rows[i]) <= _LONGER * len(rows[together[-1][0]]):
+                together[-1].append(i)
+            else:
+                together.append([i])
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):  # one for all parts: weights are cast once
+            parts = [self._forward([rows[i] for i in part]) for part in together]
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order, dtype=torch.long)] = torch.arange(len(order))
-        return torch.cat(parts)[back.to(self.device)]
+        return torch.nn.functional.normalize(torch.cat(parts).float(), dim=1)[back.to(self.device)]
 
     def _forward(self, rows: Sequence[Sequence[int]]) -> Any:
         torch = self._torch
-        longest = max(map(len, rows))
+        longest = max(1, *map(len, rows))
         padding = self.model.tokenizer.pad_token_id or 0
         ids = torch.tensor([[*row, *[padding] * (longest - len(row))] for row in rows], device=self.device)
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=self.device)
-        with self._half():
-            out = self.model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
-        return torch.nn.functional.normalize(out.float(), dim=1)
-
-    def _half(self) -> AbstractContextManager[Any]:
-        context: AbstractContextManager[Any] = self._torch.autocast(self.device.type, self._torch.bfloat16, enabled=self.bf16)
-        return context
+        return self.model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
 
     def _native(self) -> bool:
         torch = self._torch

@@ -176,8 +176,8 @@ def test_low_rank_matrices_learn_and_end_as_plain_weights(bird: Engine, tiny: Pa
     assert changed
     assert all(name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name for name in changed)
     done.component.save(tmp_path / "kept")
-    kept = TrainedEncoder.load(tmp_path / "kept").encode(["w1 w2"])
-    assert float(kept[0] @ done.component.encode(["w1 w2"])[0]) > 0.9999
+    kept = Net(load(weights.find(str(tmp_path / "kept")), "cpu"), 32)
+    assert np.allclose(kept.encode(["w1 w2"]), done.component.encode(["w1 w2"]), atol=1e-5)
 
 
 def test_a_kind_with_a_high_loss_steps_further(bird: Engine, tiny: Path) -> None:
