@@ -49,6 +49,7 @@ PROBLEMS = 200
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--llm", help="such as local")
+    parser.add_argument("--questions", type=int, help="of HotpotQA at most; a pass with --llm takes about a second")
     parser.add_argument("--problems", type=int, default=PROBLEMS, help="of GSM8K")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -58,7 +59,7 @@ def main() -> None:
     columns = ["split", "system", "queries", "value", "regret", "over always", "over never", "over the rule", "retrieves"]
     report = Report("Gate", columns, given.out, ["scikit-learn"])
     cost = COST_MEASURED if given.llm else COST
-    groups, unseen = mixture(encoder, choose_llm(given.llm) if given.llm else None, given.problems)
+    groups, unseen = mixture(encoder, choose_llm(given.llm) if given.llm else None, given.questions, given.problems)
     for split in ("query", "intent"):
         sides = {side: [group for group in groups if part(group.query, given.seed) == side] for side in ("train", "dev", "test")}
         if split == "intent":
@@ -70,7 +71,7 @@ def main() -> None:
     report.close()
 
 
-def mixture(encoder: Encoder, llm: LLM | None, problems: int) -> tuple[list[Group], set[str]]:
+def mixture(encoder: Encoder, llm: LLM | None, questions: int | None, problems: int) -> tuple[list[Group], set[str]]:
     """Groups with the reward of retrieval and of going without, and the names of what is for testing alone."""
 
     def opened(path: Path, made: Encoder | None, llm: LLM | None) -> Engine:
@@ -82,7 +83,7 @@ def mixture(encoder: Encoder, llm: LLM | None, problems: int) -> tuple[list[Grou
     corpus = Corpus(hotpot.records(found))
     bird = prepared(hotpot, corpus, encoder, None, opened, cache_folder())
     try:
-        cases = [case for split in hotpot.splits for case in hotpot.cases(found, split)]
+        cases = [case for split in hotpot.splits for case in hotpot.cases(found, split)][:questions]
         gsm = get("gsm8k")
         sums = list(gsm.cases(gsm.data(data()), "test"))[:problems]
         asked = [Turn(case.query, cases[0].scope) for case in (*cases, *sums)]
