@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 
 from bowerbird.errors import InvalidInput
@@ -52,9 +53,10 @@ def _negatives(group: Group, hits: Sequence[Hit], every: Sequence[Hit], share: f
     known = {candidate.key for candidate in group.candidates}
     helps = {candidate.key for candidate in group.positives}
     said = {candidate.text for candidate in group.positives}
-    best = max((hit.score for hit in every if hit.record is not None and hit.record.key in helps), default=None)
+    best = max((hit.score for hit in every if hit.record is not None and hit.record.key in helps), default=math.inf)
+    most = best - (1 - share) * abs(best) if math.isfinite(best) else best  # scores of pairs may be below 0
     for hit in hits:
-        if hit.record is None or hit.record.key in known or (best is not None and hit.score >= share * best):
+        if hit.record is None or hit.record.key in known or hit.score >= most:
             continue
         text = kind(hit.record.kind).encode(hit.record)
         if text not in said:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bowerbird import Engine
@@ -9,6 +11,7 @@ from bowerbird.errors import InvalidInput
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.mine import mine
 from bowerbird.learn.trainer import ranked_scores
+from bowerbird.types import Hit, Record, Turn, replace
 
 TEXTS = {
     "right": "The blue kettle in the kitchen whistles when the water boils.",
@@ -45,6 +48,18 @@ def test_what_scores_like_the_one_that_helps_may_help_too(stocked: Engine) -> No
     assert {c.key for c in done.candidates} == {"right", "far"}
     (skipped,) = mine(stocked, [group()], "bm25(k=5)", n=3, skip=3)
     assert {c.key for c in skipped.candidates} == {"right", "far"}
+
+
+def test_scores_below_zero_are_held_against_the_best_alike() -> None:
+    scores = {"above": -1.0, "right": -2.0, "like": -2.05, "near": -3.0}
+
+    class Found:
+        def run(self, turns: Any, spec: str, *, trained: Any = None, records: bool = False) -> list[Turn]:
+            hits = tuple(Hit(i, score, record=Record(key, "passage", key)) for i, (key, score) in enumerate(scores.items()))
+            return [replace(turn, hits=hits) for turn in turns]
+
+    (done,) = mine(Found(), [group()], "bm25 >> cross_encoder", n=9)
+    assert [c.key for c in done.candidates] == ["right", "near"]
 
 
 def test_settings_that_leave_nothing_are_refused(stocked: Engine) -> None:
