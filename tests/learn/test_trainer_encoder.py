@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,24 @@ def test_a_gradient_that_is_no_number_changes_no_weight(bird: Engine, tiny: Path
     assert "is no number" in done.about["stopped"]
     untrained = Net(load(weights.find(str(tiny)), "cpu"), 32).encode(["w1"])
     assert np.allclose(done.component.encode(["w1"]), untrained, atol=1e-6)
+
+
+def test_steps_follow_the_time_that_they_take(bird: Engine, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.learn.trainers import encoder
+
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(encoder, "time", clock)
+    step = _Run._step
+
+    def slow_at_first(run: _Run, members: Any) -> float:
+        clock.now += 10.0 if run.state.step < 6 else 1.0
+        return step(run, members)
+
+    monkeypatch.setattr(_Run, "_step", slow_at_first)
+    done = fit(bird, tiny, groups(), seconds=100.0)
+    assert done.about["steps"] > 20, "the first four steps alone would leave time for nine"
+    assert 80 < clock.now <= 100
+    assert "stopped" not in done.about
 
 
 def test_time_and_too_little(bird: Engine, tiny: Path) -> None:

@@ -36,7 +36,7 @@ LOSSES: Mapping[str, tuple[str, float]] = {"memory": ("kl", 0.1), "user": ("kl",
 Groups without rewards take `infonce`."""
 _GRADED = ("graded", 1.0)
 _BEFORE = "encoder_before_training"  # the catalog's note of the encoder to go back to
-_TIMED = 4  # steps whose time says how many there is time for
+_TIMED = 4  # steps whose time first says how many there is time for
 _DEV = 150  # dev queries
 _EVERY = 60.0  # seconds between checkpoints
 
@@ -85,7 +85,6 @@ class _State:
 
     step: int = 0
     steps: int = 0
-    timed: bool = False
     best: float = -1.0
     best_step: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -185,7 +184,7 @@ class _Run:
             self._look()
         batches = planned(self.groups, options.batch, passes, self.setting.seed, options.homogeneous)
         state.steps = state.steps or len(batches)
-        kept, began, first = time.monotonic(), time.monotonic(), state.step
+        kept, since, at = time.monotonic(), time.monotonic(), state.step
         stopped = ""
         while state.step < state.steps:
             loss = self._step([self.groups[place] for place in batches[state.step]])
@@ -193,12 +192,14 @@ class _Run:
                 stopped = f"The loss of step {state.step}, or its gradient, is no number: the weights of step {state.best_step} are kept."
                 break
             state.step += 1
-            if state.step == first + _TIMED and not state.timed:
-                self._fit_to_time((time.monotonic() - began) / _TIMED)
+            look = state.step % max(1, state.steps // options.looks) == 0 or state.step == state.steps
+            if state.step < state.steps and (look or state.step == _TIMED):
+                self._fit_to_time((time.monotonic() - since) / (state.step - at), len(batches))
             if self.setting.progress:
                 self.setting.progress(f"training encoder, loss {loss:.3f}", state.step, state.steps)
-            if state.step % max(1, state.steps // options.looks) == 0 or state.step == state.steps:
+            if look:
                 self._look()
+                since, at = time.monotonic(), state.step
             if self.checkpoint and time.monotonic() - kept > _EVERY:
                 self._keep()
                 kept = time.monotonic()
@@ -213,12 +214,12 @@ class _Run:
             self.checkpoint.clear()
         return stopped
 
-    def _fit_to_time(self, seconds: float) -> None:
-        """As many steps as there is time for, so that the rate falls to 0 at the end and not before."""
-        self.state.timed = True
+    def _fit_to_time(self, seconds: float, most: int) -> None:
+        """As many steps as there is time for, at most `most`, so that the rate falls to 0 at the end and not before. Done again at every
+        look: a machine is busier at one time than at another."""
         if self.until is not None:
             left = max(0.0, self.until - time.monotonic()) * 0.85  # the rest is for looks
-            self.state.steps = max(self.state.step + 1, min(self.state.steps, self.state.step + int(left / max(seconds, 1e-3))))
+            self.state.steps = max(self.state.step + 1, min(most, self.state.step + int(left / max(seconds, 1e-3))))
 
     def _rate(self) -> float:
         done, warm = self.state.step / max(1, self.state.steps), self.options.warmup
