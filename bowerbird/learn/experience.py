@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bowerbird.kinds import kind
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.rewards.feedback import heard, labels
+from bowerbird.learn.rewards.measured import Values, dollars, filled, measured, without
 from bowerbird.ledger import Event, Ledger
 from bowerbird.ports import Library
 from bowerbird.types import CORRECTION, Record, Scope
@@ -36,9 +37,11 @@ class Experience:
 def experience(ledger: Ledger, library: Library, scope: Scope, upto: int | None = None) -> Experience:
     """Groups of exactly this scope's events, one for each turn with outcomes and each kind of its hits, source `ledger`.
 
-    `answers`: what a correction says, or the answer that was given where the turn as a whole was liked. A hit whose value is
-    between -0.05 and 0.05 has label 0: people disagree about it. `about`: turn, spec, moment, the position of the newest outcome
-    (`seq`), who was heard (`by`) and whether hits were named (`named`).
+    Raw rewards are what a metric or a model measured (`rewards/measured.py`), and of models also what people said of them; `nothing`
+    is that of turns with the same query which retrieved nothing. `answers`: what a correction says, or the answer that was given
+    where the turn as a whole was liked. A hit whose value is between -0.05 and 0.05 has label 0: people disagree about it.
+    `about`: turn, spec, moment, the position of the newest outcome (`seq`), who was heard (`by`) and whether hits were named (`named`);
+    of what was measured its scale (`reward`), of models what each would have cost (`costs`).
     """
     served: dict[str, Event] = {}
     outcomes: dict[str, list[Event]] = {}
@@ -51,8 +54,9 @@ def experience(ledger: Ledger, library: Library, scope: Scope, upto: int | None 
             outcomes.setdefault(event.turn, []).append(event)
     groups: list[Group] = []
     gone = 0
+    alone = without((served[turn], said) for turn, said in outcomes.items())
     for turn, said in outcomes.items():
-        found, missing = _groups(served[turn], said, library, scope)
+        found, missing = _groups(served[turn], said, library, scope, alone)
         groups += found
         gone += missing
     return Experience(tuple(groups), upto if upto is not None else last, len(served), len(outcomes), gone)
@@ -68,12 +72,11 @@ def _until(ledger: Ledger, scope: Scope, upto: int | None) -> Iterator[Event]:
         after = page[-1].seq
 
 
-def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: Scope) -> tuple[list[Group], int]:
+def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: Scope, alone: Values) -> tuple[list[Group], int]:
     body = served.body
     shown = [block["key"] for block in body["shown"] if block["key"]]
     places = {key: place for place, key in enumerate(shown)}
     values = labels(outcomes, shown)
-    rewards = _measured(outcomes)
     hits = [hit for hit in body["hits"] if hit["key"]]
     records = library.records([hit["id"] for hit in hits], scope, None)
     gone = 0
@@ -89,30 +92,27 @@ def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: S
                 hit["key"],
                 kind(record.kind).encode(record),
                 label=value if abs(value) >= 0.05 else 0.0,
-                raw=rewards.get(hit["key"]),
                 shown=places.get(hit["key"]),
                 scores=hit["scores"],
             )
         )
     answers = _answers(body, outcomes)
     about = {"turn": served.turn, "spec": body["spec"], "at": served.at, "seq": outcomes[-1].seq, **_voice(outcomes)}
-    return [Group(body["query"], name, "ledger", tuple(c), answers, scope=str(scope), about=about) for name, c in by_kind.items()], gone
+    groups = [Group(body["query"], name, "ledger", tuple(c), answers, scope=str(scope), about=about) for name, c in by_kind.items()]
+    raws = measured(outcomes, {hit["key"]: hit["kind"] for hit in hits}, shown)
+    costs = dollars(body, {record.key: record.fields for record in records.values() if record.kind == "model"})
+    return [_priced(filled(group, raws, alone), costs) for group in groups], gone
+
+
+def _priced(group: Group, costs: Mapping[str, float]) -> Group:
+    """A group of models with what they would have cost, in dollars (`about["costs"]`), as far as their records say."""
+    return replace(group, about={**group.about, "costs": costs}) if group.kind == "model" and costs else group
 
 
 def _voice(outcomes: Sequence[Event]) -> dict[str, object]:
     """Whose word counts, and whether it names hits or speaks of the turn as a whole; nothing where nobody gave a value."""
     by, events = next(iter(heard(outcomes).items()), ("", ()))
     return {"by": by, "named": any(e.body["keys"] or e.body["protocol"] == "pairwise" for e in events)} if by else {}
-
-
-def _measured(outcomes: Sequence[Event]) -> dict[str, float]:
-    """Key -> the mean log-likelihood that a model gave with it: raw rewards, apart from what people say."""
-    found: dict[str, list[float]] = {}
-    for event in outcomes:
-        if event.body["protocol"] == "likelihood":
-            for key in event.body["keys"]:
-                found.setdefault(key, []).append(event.body["value"])
-    return {key: math.fsum(values) / len(values) for key, values in found.items()}
 
 
 def _answers(body: Mapping[str, object], outcomes: Sequence[Event]) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ Kept groups lie in `learning/` of the bower, a folder for each scope, so that no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bowerbird.errors import UnknownName
 from bowerbird.learn.experience import Experience, experience
 from bowerbird.learn.groups import Candidate, Group, read, write
+from bowerbird.learn.rewards.measured import alike
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.ledger import Ledger
 from bowerbird.ports import Library
@@ -77,11 +78,14 @@ def merged(groups: Iterable[Group]) -> list[Group]:
 
 
 def _both(first: Group, second: Group) -> Group:
+    first, second = alike(first, second)
     by_key: dict[str, Candidate] = {candidate.key: candidate for candidate in first.candidates}
     for candidate in second.candidates:
         known = by_key.get(candidate.key)
         by_key[candidate.key] = candidate if known is None else _one(known, candidate)
-    about: Mapping[str, object] = {**second.about, **first.about}
+    about: dict[str, Any] = {**second.about, **first.about}
+    if "costs" in about:
+        about["costs"] = {**second.about.get("costs", {}), **first.about.get("costs", {})}
     return replace(
         first,
         candidates=tuple(by_key.values()),
