@@ -36,8 +36,8 @@ class Checkpoint:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         before = self._folder.with_name(self._folder.name + ".old")
-        shutil.rmtree(before, ignore_errors=True)
-        if self._folder.exists():
+        if self._folder.exists():  # where a kill left only the one before, that stays until the new one is in its place
+            shutil.rmtree(before, ignore_errors=True)
             self._folder.rename(before)
         fresh.rename(self._folder)
         shutil.rmtree(before, ignore_errors=True)
@@ -65,6 +65,6 @@ class Checkpoint:
         return parts["best"], told
 
     def clear(self) -> None:
-        """The run is over."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        shutil.rmtree(self._folder.with_name(self._folder.name + ".old"), ignore_errors=True)
+        """What was trained is kept: the run need not go on."""
+        for end in ("", ".old", ".part"):
+            shutil.rmtree(self._folder.with_name(self._folder.name + end), ignore_errors=True)

@@ -18,6 +18,7 @@ from bowerbird.components.shelf import Artifact, Shelf
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.compare import LEAST as LEAST_ITEMS
 from bowerbird.evals.compare import Comparison, compare
+from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.doubt import Doubt
 from bowerbird.learn.groups import PARTS, Group, Part, part
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, TooLittle, Trainer, trainer_of
@@ -136,7 +137,10 @@ def made(
         "curve": [dict(row) for row in fit.curve],
         "about": dict(fit.about),
     }
-    return Made(shelf.keep(trainer.component, fit.component, scope, card), fit, found)
+    kept = shelf.keep(trainer.component, fit.component, scope, card)
+    if setting.folder is not None:
+        Checkpoint(setting.folder).clear()
+    return Made(kept, fit, found)
 
 
 def publish(bower: Bower, component: str, version: int, scope: Scope, why: str, progress: Progress | None = None) -> Artifact | None:

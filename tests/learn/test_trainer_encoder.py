@@ -116,7 +116,42 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(
     again = fit(bird, tiny, groups(), tmp_path / "run", passes=2)
     assert np.array_equal(again.component.encode(["w1 w5"]), whole.component.encode(["w1 w5"]))
     assert again.curve == whole.curve
-    assert not (tmp_path / "run").exists(), "a run that is over leaves no checkpoint"
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_kill_after_training_costs_no_training(
+    bird: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    first = fit(bird, tiny, groups(), tmp_path / "run", seconds=0.0, rank=rank)  # killed while it was judged
+    assert "time was over" in first.about["stopped"]
+    monkeypatch.setattr(_Run, "_step", lambda run, members: pytest.fail("it trains again"))
+    again = fit(bird, tiny, groups(), tmp_path / "run", seconds=0.0, rank=rank)
+    assert np.array_equal(again.component.encode(["w1 w5"]), first.component.encode(["w1 w5"]))
+    assert (again.curve, again.about["stopped"]) == (first.curve, first.about["stopped"])
+
+
+def test_a_kill_between_two_checkpoints_leaves_one_whenever_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    kept = Checkpoint(tmp_path / "run")
+    kept.keep(model, optimizer, {}, {"step": 1}, "run")
+    (tmp_path / "run").rename(tmp_path / "run.old")  # killed before the second was put in its place
+    rename = Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if path.name == "run.part":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            kept.keep(model, optimizer, {}, {"step": 3}, "run")
+    assert kept.restore(model, optimizer, "run") == ({}, {"step": 1})
+    kept.keep(model, optimizer, {}, {"step": 4}, "run")
+    assert kept.restore(model, optimizer, "run") == ({}, {"step": 4})
+    kept.clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checkpoint_of_another_run_is_not_taken_up(bird: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +159,6 @@ def test_the_checkpoint_of_another_run_is_not_taken_up(bird: Engine, tiny: Path,
 
     monkeypatch.setattr(encoder, "_EVERY", 0.0)
     whole = fit(bird, tiny, groups(90), passes=1)
-    monkeypatch.setattr(Checkpoint, "clear", lambda self: None)
     fit(bird, tiny, groups(), tmp_path / "run", passes=1)
     assert (tmp_path / "run" / "state.json").exists()
     fresh = fit(bird, tiny, groups(90), tmp_path / "run", passes=1)

@@ -90,6 +90,7 @@ class _State:
     curve: list[dict[str, float]] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)  # by kind: since the last look, and the mean before it
     before: dict[str, float] = field(default_factory=dict)
+    stopped: str = ""  # why it ended before all steps were done
 
 
 class EncoderTrainer(Trainer):
@@ -116,14 +117,14 @@ class EncoderTrainer(Trainer):
         groups = sorted(self.usable(train), key=lambda g: (g.kind, g.source, g.id, g.query))
         held = sorted(self.usable(dev), key=lambda g: (g.id, g.kind, g.source))[:_DEV]
         run = _Run(options, setting, groups, held, None if setting.seconds is None else began + setting.seconds)
-        stopped = run.train()
+        run.train()
         about = {
             "options": {name: getattr(options, name) for name in Options.__dataclass_fields__},
             "groups": len(groups),
             "steps": run.state.step,
             "best_step": run.state.best_step,
             "seconds": round(time.monotonic() - began, 1),
-            **({"stopped": stopped} if stopped else {}),
+            **({"stopped": run.state.stopped} if run.state.stopped else {}),
         }
         return Fit(TrainedEncoder(run.model, options.instructed), tuple(run.state.curve), about)
 
@@ -175,8 +176,9 @@ class _Run:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    def train(self) -> str:
-        """Train to the end; why it stopped before, or "". The model then holds the best weights."""
+    def train(self) -> None:
+        """Train to the end; the model then holds the best weights. What is kept says that it ended, until whoever keeps the component
+        clears it: a kill while it is judged costs no training."""
         options, state = self.options, self.state
         passes = math.ceil(len(self.groups) / options.batch) * options.passes
         self._resume()
@@ -185,11 +187,12 @@ class _Run:
         batches = planned(self.groups, options.batch, passes, self.setting.seed, options.homogeneous)
         state.steps = state.steps or len(batches)
         kept, since, at = time.monotonic(), time.monotonic(), state.step
-        stopped = ""
-        while state.step < state.steps:
+        while state.step < state.steps and not state.stopped:
             loss = self._step([self.groups[place] for place in batches[state.step]])
             if not math.isfinite(loss):
-                stopped = f"The loss of step {state.step}, or its gradient, is no number: the weights of step {state.best_step} are kept."
+                state.stopped = (
+                    f"The loss of step {state.step}, or its gradient, is no number: the weights of step {state.best_step} are kept."
+                )
                 break
             state.step += 1
             look = state.step % max(1, state.steps // options.looks) == 0 or state.step == state.steps
@@ -205,14 +208,13 @@ class _Run:
                 kept = time.monotonic()
             if self.until is not None and time.monotonic() > self.until and state.step < state.steps:
                 self._look()
-                stopped = f"The time was over after {state.step} of {state.steps} steps."
+                state.stopped = f"The time was over after {state.step} of {state.steps} steps."
                 break
+        if self.checkpoint:
+            self._keep()
         self.model.load_state_dict(self.best, strict=True)
         self.optimizer.zero_grad(set_to_none=True)
         lora.merge(self.model)
-        if self.checkpoint:
-            self.checkpoint.clear()
-        return stopped
 
     def _fit_to_time(self, seconds: float, most: int) -> None:
         """As many steps as there is time for, at most `most`, so that the rate falls to 0 at the end and not before. Done again at every
