@@ -1,12 +1,14 @@
 """Answers of a language model, kept by content: the same model asked the same with the same settings is asked once.
 
-One SQLite file. It knows nothing of what the calls are for; what a model costs is told as if it had been asked.
+An answer with a number that is none (NaN, infinite) is given and not kept, so a model that was mended is asked anew. One SQLite
+file. It knows nothing of what the calls are for; what a model costs is told as if it had been asked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -43,15 +45,16 @@ class CallCache:
         with self._lock:
             for key in keys:
                 row = self._connection.execute("SELECT value FROM calls WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[key] = json.loads(row[0])
+                if row is not None and _finite(value := json.loads(row[0])):
+                    found[key] = value
         return found
 
     def put(self, rows: Iterable[tuple[bytes, Any]]) -> None:
-        """Keep answers, in one transaction."""
+        """Keep answers, in one transaction; those with a number that is none are left out."""
+        kept = [(key, json.dumps(value)) for key, value in rows if _finite(value)]
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?)", [(key, json.dumps(value)) for key, value in rows])
+            self._connection.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?)", kept)
             self._connection.execute("COMMIT")
 
     def close(self) -> None:
@@ -142,6 +145,10 @@ class CachedScoring(Cached):
 def cached(llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None, *, together: int = _TOGETHER) -> Cached:
     """`llm` behind the cache, with the powers that it has (of those that can be kept: completing and scoring)."""
     return (CachedScoring if isinstance(llm, LogLikelihood) else Cached)(llm, calls, watch, together=together)
+
+
+def _finite(value: Iterable[Any]) -> bool:
+    return all(math.isfinite(part) for part in value if isinstance(part, float))
 
 
 def _key(parts: list[Any]) -> bytes:

@@ -1,5 +1,6 @@
 import importlib
 import math
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -163,6 +164,29 @@ def test_a_run_that_died_goes_on_where_it_stopped(tmp_path):
     assert Likelihood().score(groups, cached(fresh, calls, together=10)) == expected
     assert len(fresh.asked) == 4
     assert not set(fresh.asked) & set(dying.asked)
+    calls.close()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_not_kept(value, tmp_path):
+    broken, mended = Counting("tea", value=value), Counting("tea")
+    calls = CallCache(tmp_path / "calls.sqlite")
+    with pytest.raises(NotANumber):
+        Likelihood().score([group()], cached(broken, calls))
+    assert Likelihood().score([group()], cached(mended, calls)) == Likelihood().score([group()], Counting("tea"))
+    assert [prompt for prompt, _ in mended.asked if "Bob" not in prompt] == [], "what was a number is kept"
+    assert len(mended.asked) == 1
+    calls.close()
+
+
+def test_a_number_that_is_none_and_was_kept_is_asked_anew(tmp_path):
+    calls, llm = CallCache(tmp_path / "calls.sqlite"), Counting("tea")
+    cached(llm, calls).loglikelihood([("a", "b")])
+    other = sqlite3.connect(tmp_path / "calls.sqlite")
+    other.execute("UPDATE calls SET value = '[NaN, 1]'")
+    other.commit()
+    assert cached(llm, calls).loglikelihood([("a", "b")]) == llm.loglikelihood([("a", "b")])
+    other.close()
     calls.close()
 
 

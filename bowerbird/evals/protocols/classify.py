@@ -23,7 +23,7 @@ from bowerbird.types import Turn, replace
 __all__ = ["Classify"]
 
 _K = 8
-_SCORED = 16  # up to so many choices are scored one by one; more would cost a pass of the whole prompt each
+_SCORED = 16  # up to so many choices are scored one by one, which needs log-likelihoods; among more, any model that writes can choose
 
 
 class Classify(Judge):
