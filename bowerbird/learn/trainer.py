@@ -106,11 +106,14 @@ class Only:
 
 class Trainer(ABC):
     """Makes one sort of component. `component`: its name in the table of components; `least`: training groups it cannot do without;
-    `stages`: the specs that are judged, without and with the component."""
+    `stages`: the specs that are judged, without and with the component; `stage`: the one that a pipeline has to name for it to serve,
+    "" where it serves by itself; `advice`: what to do where there is too little."""
 
     component: ClassVar[str] = ""
     least: ClassVar[int] = 30
     stages: ClassVar[tuple[str, str]] = ("dense(k=10)", "dense(k=10)")
+    stage: ClassVar[str] = ""
+    advice: ClassVar[str] = "Note more outcomes (bowerbird feedback), or make queries: bowerbird learn synth"
 
     def usable(self, groups: Sequence[Group]) -> list[Group]:
         """The groups that it can learn from: here, those with a candidate that helps."""
@@ -122,7 +125,7 @@ class Trainer(ABC):
         if len(usable) < self.least:
             raise TooLittle(
                 f"{self.component} needs at least {self.least} training queries that it can learn from; there are {len(usable)} "
-                f"(of {len(groups)} in all). Note more outcomes (bowerbird feedback), or make queries: bowerbird learn synth"
+                f"(of {len(groups)} in all). {self.advice}"
             )
 
     @abstractmethod

@@ -14,6 +14,7 @@ pytest.importorskip("sklearn", reason="needs the extra 'train'")
 from bowerbird import Engine
 from bowerbird.components.gate import NeedGate, surface
 from bowerbird.errors import InvalidInput
+from bowerbird.kinds import kinds
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.trainer import Only, Setting, TooLittle
 from bowerbird.learn.trainers.gate import GateTrainer
@@ -21,7 +22,7 @@ from bowerbird.spec import parse
 from bowerbird.testing.encoders import HashEncoder
 from bowerbird.testing.library import World
 from bowerbird.testing.stage_suite import StageSuite
-from bowerbird.types import Scope, Turn
+from bowerbird.types import Decision, Scope, Turn
 
 FACTS = ("who built the bower", "when was the treaty signed", "where is the town of", "which river crosses")
 SUMS = ("add the numbers", "how much is", "subtract twelve from", "multiply these")
@@ -107,7 +108,10 @@ def test_each_kind_has_a_gate_of_its_own(bird: Engine) -> None:
     ]
     done = bird.run([Turn(query, ann, kinds=kinds) for query, kinds in asked], "learned_gate", trained=Only("gate", fit.component))
     decided = [(turn.decision.retrieve, turn.decision.kinds) for turn in done if turn.decision]
-    assert decided == [(True, ("passage",)), (True, ("memory",)), (False, ()), (True, ("tool",)), (True, ())]
+    every = tuple(kinds())
+    assert decided[0] == (True, tuple(kind for kind in every if kind != "memory")), "what it knows nothing of is left alone"
+    assert decided[1] == (True, tuple(kind for kind in every if kind != "passage"))
+    assert decided[2:] == [(False, ()), (True, ("tool",)), (True, ())]
     assert "trained on none of these kinds" in done[-1].decision.why  # type: ignore[union-attr]
 
 
@@ -162,6 +166,23 @@ def test_the_stage_asks_the_gate_of_its_scope(bird: Engine) -> None:
     assert all(turn.retrieves for turn in bird.run(turns, "learned_gate >> bm25"))
     other = Only("gate", replace(gate, encoder="another"))
     assert "the gate is for another" in (bird.run(turns, "learned_gate", trained=other)[0].decision or turns[0]).why  # type: ignore[union-attr]
+
+
+def test_what_an_earlier_gate_said_stands() -> None:
+    facts = NeedGate(
+        HashEncoder().id,
+        ("memory", "passage"),
+        np.zeros((HashEncoder().dim + 4, 2), np.float32),
+        np.array([-3, 3], np.float32),
+        np.full(2, 0.5, np.float32),
+    )
+    world = World()
+    world.parts["trained"] = Only("gate", facts)
+    stage = parse("learned_gate").bind(world.part)
+    before = [Decision(False, "small talk"), Decision(True, "", ("passage", "tool")), Decision(True, "", ("memory", "tool"))]
+    done = stage([Turn("who", Scope("acme"), decision=decision) for decision in before])
+    assert [turn.retrieves for turn in done] == [False, True, True]
+    assert [turn.decision.kinds for turn in done if turn.decision] == [(), ("passage", "tool"), ("tool",)]
 
 
 class TestLearnedGate(StageSuite):

@@ -190,8 +190,6 @@ def test_the_stage_ranks_the_models_of_the_scope(bird: Engine) -> None:
     assert first("router(price=30.0)") == ["small", "big"]
     done = bird.run([Turn("zebra quartz", Scope("acme", "ann"))], "router", trained=Only("router", router))
     assert done[0].trace[-1].info["abstained"] is True
-    with pytest.raises(CapabilityMissing, match="learn fit router"):
-        bird.run(turns, "router")
     other = Only("router", RouterTrainer().fit(groups(), [], setting(family="length")).component)
     with pytest.raises(CapabilityMissing, match="Fit it anew"):
         bird.run(turns, "router", trained=other)

@@ -85,6 +85,20 @@ def test_share_and_quality_move_the_strong_model() -> None:
     assert [asked(f"router(quality={kept})", turn, dear)[0][0] for kept in (0.5, 1.0)] == ["quick", "large"]
 
 
+def test_without_a_router_each_model_has_its_turn() -> None:
+    made = World((*RECORDS, *MODELS))
+    made.parts["trained"] = Only("router", None)
+    stage = parse("router").bind(made.part)
+    done = stage([Turn(f"question {number}", ACME) for number in range(40)])
+    assert {len(turn.hits) for turn in done} == {2}
+    firsts = [turn.hits[0].id for turn in done]
+    assert all(10 < firsts.count(record.id) < 30 for record in MODELS)
+    assert "no router is published" in done[0].trace[-1].info["why"]
+    assert stage([Turn("a question", ACME, where={"lang": "de"})])[0].hits[0].id == MODELS[1].id
+    assert len(parse("router(k=1)").bind(made.part)([Turn("a question", ACME)])[0].hits) == 1
+    assert stage([Turn("a question", ACME, kinds=("memory",))])[0].hits == ()
+
+
 def test_what_cannot_be_routed_is_refused() -> None:
     turn = Turn("a question", ACME)
     with pytest.raises(CapabilityMissing, match="none of them has a record there"):

@@ -57,6 +57,7 @@ class CrossEncoderTrainer(Trainer):
 
     component: ClassVar[str] = "cross_encoder"
     stages: ClassVar[tuple[str, str]] = (_FOUND, f"{_FOUND} >> cross_encoder")
+    stage: ClassVar[str] = "cross_encoder"
 
     def usable(self, groups: Sequence[Group]) -> list[Group]:
         """Groups with a candidate that helps or with rewards."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bowerbird.components.gate import NeedGate, surface
 from bowerbird.errors import InvalidInput
 from bowerbird.learn.groups import Group
+from bowerbird.learn.rewards.measured import one_scale
 from bowerbird.learn.trainer import Fit, Scores, Setting, TooLittle, Trainer, chosen
 from bowerbird.need import need
 
@@ -49,10 +50,15 @@ class GateTrainer(Trainer):
     """
 
     component: ClassVar[str] = "gate"
+    stage: ClassVar[str] = "learned_gate"
+    advice: ClassVar[str] = (
+        "It learns from the outcome of a query with what was found and of the same one without: bowerbird learn score, or "
+        "bowerbird feedback --last 0.8 --source metric, after a turn and after the same with --spec never"
+    )
 
     def usable(self, groups: Sequence[Group]) -> list[Group]:
-        """Groups that know the reward of the run without retrieval and of at least one candidate."""
-        return [group for group in groups if not any(map(math.isnan, worth(group)))]
+        """Groups that know the reward of the run without retrieval and of at least one candidate, on the scale that most are on."""
+        return one_scale([group for group in groups if not any(map(math.isnan, worth(group)))])
 
     def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
         options = chosen(Options(), setting.options)

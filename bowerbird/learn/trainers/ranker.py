@@ -56,6 +56,7 @@ class RankerTrainer(Trainer):
 
     component: ClassVar[str] = "ranker"
     stages: ClassVar[tuple[str, str]] = (_FOUND, f"{_FOUND} >> {_OWN}")
+    stage: ClassVar[str] = _OWN
 
     def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
         options = chosen(Options(), setting.options)

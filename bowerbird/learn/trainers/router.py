@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bowerbird.components.router import FAMILIES, Router
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.learn.groups import Group
+from bowerbird.learn.rewards.measured import one_scale
 from bowerbird.learn.trainer import Fit, Scores, Setting, TooLittle, Trainer, chosen
 from bowerbird.need import need
 
@@ -55,10 +56,15 @@ class RouterTrainer(Trainer):
     """
 
     component: ClassVar[str] = "router"
+    stage: ClassVar[str] = "router"
+    advice: ClassVar[str] = (
+        "It learns from outcomes of two models or more for the same query: name each that you try, as in "
+        "bowerbird feedback --last 0.8 --key MODEL --source metric"
+    )
 
     def usable(self, groups: Sequence[Group]) -> list[Group]:
-        """Groups of models of which at least two have scores."""
-        return [g for g in groups if g.kind == "model" and sum(candidate.raw is not None for candidate in g.candidates) > 1]
+        """Groups of models of which at least two have scores, on the scale that most of them are on."""
+        return one_scale([g for g in groups if g.kind == "model" and sum(candidate.raw is not None for candidate in g.candidates) > 1])
 
     def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
         options = chosen(Options(), setting.options)
@@ -135,7 +141,8 @@ class _Seen:
         unpriced = [key for key, column in place.items() if np.isnan(costs[:, column]).all()]
         if unpriced and len(unpriced) < len(named):
             raise InvalidInput(
-                f"No group says what {', '.join(unpriced)} costs, and others have costs: give costs for all models, or none."
+                f"No group says what {', '.join(unpriced)} costs, and others have costs: give costs for all models, or none "
+                "(price_in and price_out of their records; 0 for one that is free)."
             )
         quality, dollars = _known_mean(scores), _known_mean(costs)
         strong = int(np.argmax(quality))

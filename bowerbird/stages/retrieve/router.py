@@ -11,6 +11,7 @@ from bowerbird.errors import CapabilityMissing, InvalidInput
 from bowerbird.ports import Encoder, Library, Store, Trained
 from bowerbird.roles import Query, Retrieve
 from bowerbird.stage import part
+from bowerbird.stages.retrieve.random import Random
 from bowerbird.types import Scope, Turn
 
 __all__ = ["Router"]
@@ -29,7 +30,8 @@ class Router(Retrieve):
 
     Conditions on fields hold, so `where={"capabilities": "code"}` chooses among models that can. Where the router abstains, models stand
     by their mean quality, and the trace says so and names the default. A model that the router never saw is no hit; one that has no record
-    in this scope is named in the trace, and where none has one it raises. Needs a published router for the scope.
+    in this scope is named in the trace, and where none has one it raises. Where no router is published for the scope, models come in
+    an order drawn by the question, as from `random`, so that outcomes are gathered of each; the trace says so.
     Cost: one encoder call for the batch, a catalog call for each scope and turn, a store call for each condition.
     """
 
@@ -53,15 +55,19 @@ class Router(Retrieve):
     def search(self, queries: Sequence[Query]) -> list[Sequence[tuple[int, float]]]:
         if not queries:
             return []
+        known = {scope: self._known(scope) for scope in {query.filter.scope for query in queries}}
         vectors = self.encoder.encode([query.text for query in queries])
-        known = {query.filter.scope: self._known(query.filter.scope) for query in queries}
         allowed: dict[tuple[object, ...], set[int]] = {}
         found: list[Sequence[tuple[int, float]]] = []
         for place, query in enumerate(queries):
             if query.filter.kinds and _KIND not in query.filter.kinds:
                 found.append(())
                 continue
-            model, ids = known[query.filter.scope]
+            routed = known[query.filter.scope]
+            if routed is None:
+                found += Random(k=self.k, store=self.store).search([replace(query, filter=replace(query.filter, kinds=(_KIND,)))])
+                continue
+            model, ids = routed
             made, _ = model.qualities(vectors[place : place + 1], [len(query.text.split())])
             pairs = [(id, float(value)) for id, value in zip(ids, self._worth(model, made)[0], strict=True) if id is not None]
             if query.filter.where:
@@ -75,7 +81,10 @@ class Router(Retrieve):
     def remarks(self, before: Turn, after: Turn) -> Mapping[str, Any]:
         if not before.retrieves or not after.hits:
             return {}
-        model, ids = self._known(before.scope)
+        routed = self._known(before.scope)
+        if routed is None:
+            return {"abstained": True, "why": "no router is published for this scope: the order is drawn"}
+        model, ids = routed
         resting = {id: float(value) for id, value in zip(ids, self._worth(model, model.prior[None])[0], strict=True)}
         said: dict[str, Any] = {"family": model.family, "abstained": all(hit.score == resting[hit.id] for hit in after.hits)}
         if said["abstained"]:
@@ -88,11 +97,11 @@ class Router(Retrieve):
             return model.worth(made, model.price_of(self.quality), None)
         return model.worth(made, self.price, None if self.share == -1.0 else self.share)
 
-    def _known(self, scope: Scope) -> tuple[Model, list[int | None]]:
-        """The scope's router, and the ids of its models' records."""
+    def _known(self, scope: Scope) -> tuple[Model, list[int | None]] | None:
+        """The scope's router, and the ids of its models' records; None where none is published."""
         found: Model | None = self.trained.component("router", scope)
         if found is None:
-            raise CapabilityMissing(f"No router serves {scope}. Train one: bowerbird learn fit router --publish")
+            return None
         if found.encoder != self.encoder.id:
             raise CapabilityMissing(f"The router of {scope} is for {found.encoder}; the encoder is {self.encoder.id}. Fit it anew.")
         ids = list(self.library.ids(found.models, scope))
