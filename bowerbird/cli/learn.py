@@ -208,7 +208,7 @@ def synth(
 
 def fit(
     call: Call,
-    component: Annotated[str, typer.Argument(help="adapter, gate, router or encoder.")],
+    component: Annotated[str, typer.Argument(help="adapter, ranker, gate, router, cross_encoder or encoder.")],
     more: _More = None,
     upto: _Upto = None,
     seed: _Seed = 0,
@@ -240,11 +240,14 @@ def fit(
         serves = done.verdict.publish and publish
         if serves:
             _publish(engine, done.artifact, done.verdict.why)
-    data = {"artifact": done.artifact.name, "published": serves, "verdict": done.verdict.as_json(), "card": dict(done.artifact.card)}
+        use = _use(engine, component if serves else "")
+    verdict, card = done.verdict.as_json(), dict(done.artifact.card)
+    data = {"artifact": done.artifact.name, "published": serves, "verdict": verdict, "card": card, "use": use.get(component)}
 
     def shown() -> Iterable[RenderableType]:
         yield from _told(done.verdict)
         yield f"Kept as {done.artifact.name}." + (" It serves now." if serves else "")
+        yield from use.values()
         if done.verdict.publish and not serves:
             yield f"Next: bowerbird learn publish {done.artifact.name}"
 
@@ -295,7 +298,9 @@ def publish(call: Call, artifact: Annotated[str, typer.Argument(help="A version,
             raise InvalidInput(f"{chosen.name} is not published: {judged.get('why', 'it was never judged.')}")
         with call.progress(f"publish {chosen.name}", 1) as bar:
             _publish(engine, chosen, judged["why"], bar)
-    return Out({"published": chosen.name}, lambda: [f"{chosen.name} serves {chosen.scope} now."])
+        use = _use(engine, chosen.component)
+    data = {"published": chosen.name, "use": use.get(chosen.component)}
+    return Out(data, lambda: [f"{chosen.name} serves {chosen.scope} now.", *use.values()])
 
 
 def rollback(
@@ -358,14 +363,22 @@ def auto(
         for rung in done:
             rungs.append(rung)
             call.note(f"{rung.component} ({rung.seconds:.0f} s): {rung.said}")
+        use = _use(engine, *(rung.component for rung in rungs if rung.published))
     rows = [
-        {"component": r.component, "said": r.said, "published": r.published, "artifact": r.artifact.name if r.artifact else None}
+        {
+            "component": r.component,
+            "said": r.said,
+            "published": r.published,
+            "artifact": r.artifact.name if r.artifact else None,
+            "use": use.get(r.component),
+        }
         for r in rungs
     ]
 
     def shown() -> Iterable[RenderableType]:
         serving = [rung.artifact.name for rung in rungs if rung.published and rung.artifact]
         yield f"{len(groups):,} training groups. " + (f"Serving: {', '.join(serving)}." if serving else "Nothing new serves.")
+        yield from (f"{name}: {said}" for name, said in use.items())
 
     return Out({"groups": len(groups), "upto": found.upto, "rungs": rows}, shown)
 
@@ -437,6 +450,14 @@ def _publish(engine: Engine, artifact: Artifact, why: str, progress: Any = None)
     from bowerbird.learn.publish import publish as let_serve
 
     let_serve(engine, artifact.component, artifact.version, _scope(engine), why, progress)
+
+
+def _use(engine: Engine, *components: str) -> dict[str, str]:
+    """Of those that serve only in a pipeline which names their stage, how that is written for this bower."""
+    from bowerbird.learn.named import sentence
+
+    said = {component: sentence(component, engine.spec("augment")) for component in components if component}
+    return {component: text for component, text in said.items() if text}
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:
