@@ -7,8 +7,9 @@ served leaves its group, and is counted. What was shown, and where, is kept, so 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bowerbird.kinds import kind
 from bowerbird.learn.groups import Candidate, Group
@@ -100,13 +101,13 @@ def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: S
     about = {"turn": served.turn, "spec": body["spec"], "at": served.at, "seq": outcomes[-1].seq, **_voice(outcomes)}
     groups = [Group(body["query"], name, "ledger", tuple(c), answers, scope=str(scope), about=about) for name, c in by_kind.items()]
     raws = measured(outcomes, {hit["key"]: hit["kind"] for hit in hits}, shown)
-    costs = dollars(body, {record.key: record.fields for record in records.values() if record.kind == "model"})
-    return [_priced(filled(group, raws, alone), costs) for group in groups], gone
+    return [_priced(filled(group, raws, alone), body, records.values()) for group in groups], gone
 
 
-def _priced(group: Group, costs: Mapping[str, float]) -> Group:
+def _priced(group: Group, served: Mapping[str, Any], records: Iterable[Record]) -> Group:
     """A group of models with what they would have cost, in dollars (`about["costs"]`), as far as their records say."""
-    return replace(group, about={**group.about, "costs": costs}) if group.kind == "model" and costs else group
+    costs = dollars(served, {one.key: one.fields for one in records if one.kind == "model"}) if group.kind == "model" else {}
+    return replace(group, about={**group.about, "costs": costs}) if costs else group
 
 
 def _voice(outcomes: Sequence[Event]) -> dict[str, object]:

@@ -52,6 +52,16 @@ class TestRouter(StageSuite):
         return world(router(costs=np.array([0.01, 0.001], np.float32)), shuffle)
 
 
+class TestRouterThatNobodyTrained(StageSuite):
+    def make_stage(self):
+        return parse("router(k=1)")
+
+    def world(self, shuffle=None):
+        made = World((*RECORDS, *MODELS), shuffle=shuffle)
+        made.parts["trained"] = Only("router", None)
+        return made
+
+
 def asked(spec: str, turn: Turn, model: Router) -> tuple[list[str], dict[str, object]]:
     done = parse(spec).bind(world(model).part)([turn])[0]
     names = {record.id: record.key for record in MODELS}
