@@ -26,6 +26,10 @@ def _plain(record: Record) -> str:
     return record.text
 
 
+def _alone(record: Record) -> tuple[str, int] | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A sort of thing to retrieve.
@@ -33,7 +37,8 @@ class Kind:
     `query_instruction` and `key_instruction` are put in front of a query and of a record for encoders that were
     trained with instructions (LLM-Embedder, arXiv 2310.07554, section 3). `encode` gives the text that encoders and
     BM25 see, `show` the text that a prompt shows. `fields` are the typed fields; other fields are free.
-    `update`: adding a known key again replaces the record's fields or merges the new ones into them.
+    `place` gives what a record is a part of and its number there, None for what stands alone. `update`: adding a known key again
+    replaces the record's fields or merges the new ones into them.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Kind:
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     encode: Callable[[Record], str] = _plain
     show: Callable[[Record], str] = _plain
+    place: Callable[[Record], tuple[str, int] | None] = _alone
     update: Literal["replace", "merge"] = "replace"
     trust: Trust = "untrusted"
 
@@ -61,6 +67,11 @@ def _memory(record: Record) -> str:
     at = record.fields.get("time")
     head = " ".join(part for part in (f"[{_day(at)}]" if at is not None else "", f"{said}:" if said else "") if part)
     return f"{head} {record.text}" if head else record.text
+
+
+def _said_at(record: Record) -> tuple[str, int] | None:
+    session, turn = record.fields.get("session"), record.fields.get("turn")
+    return None if session is None or turn is None else (str(session), int(turn))
 
 
 def _example(record: Record) -> str:
@@ -149,6 +160,7 @@ TABLE: tuple[Kind, ...] = (
         {"role": "str", "time": "time", "session": "str", "turn": "int", "topic": "str"},
         encode=_memory,
         show=_memory,
+        place=_said_at,
         trust="user",
     ),
     Kind(

@@ -97,10 +97,10 @@ class Parts:
         dense = self.encoder is not None and index is not None and (index.dense is not None or index.empty)
         if use == "search":
             k = f"(k={depth})" if depth else ""
-            return f"rrf(bm25{k}, dense{k})" if dense else f"bm25{k}"
-        found = "rrf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
+            return f"dbsf(bm25{k}, dense{k})" if dense else f"bm25{k}"
+        found = "dbsf(bm25(k=10, each=True), dense(k=10, each=True))" if dense else "bm25(k=10, each=True)"
         # Without meanings to go by, fewer of the question's words must do, or most questions would find nothing.
-        augment = f"small_talk >> {found} >> error_memory >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
+        augment = f"small_talk >> {found} >> neighbours >> error_memory >> {'cutoff' if dense else 'cutoff(words=0.4)'} >> budget"
         if use == "augment":
             return augment
         return f"{augment} >> {'extractive' if self.llm is None else 'llm'} >> citations"

@@ -1,6 +1,6 @@
 """Specs: the printed form of a pipeline, which parses back to it. `str(parse(text))` is the canonical text.
 
-    small_talk >> rrf(bm25(k=50), dense(k=50)) >> budget(tokens=1500) >> llm
+    small_talk >> dbsf(bm25(k=50), dense(k=50)) >> budget(tokens=1500) >> llm
 
 `>>` chains; a fuser holds the stages it merges; `branch(gate, yes, no)` and `loop(body, times=3, until=gate)` are the
 other combinators; everything else is a stage from the tables (`bowerbird methods`) with its settings by name.
@@ -31,7 +31,7 @@ _COMBINATORS = ("branch", "loop")
 def parse(text: str) -> Stage:
     """The pipeline that `text` describes, unbound. Raises `SpecError` or `UnknownName` and says where."""
     if not isinstance(text, str) or not text.strip():
-        raise SpecError(f"A spec is a text such as 'rrf(bm25, dense) >> budget'; got {text!r}.")
+        raise SpecError(f"A spec is a text such as 'dbsf(bm25, dense) >> budget'; got {text!r}.")
     if len(text) > _LONGEST:
         raise SpecError(f"A spec of {len(text):,} characters; {_LONGEST:,} is the most.")
     try:

@@ -52,7 +52,7 @@ def test_search_gives_the_score_of_every_stage(filled: Engine) -> None:
     hits = filled.search("reset my password", 3)
     assert hits[0].record is not None
     assert hits[0].record.key == "reset"
-    assert {"bm25", "dense", "rrf"} <= set(hits[0].scores)
+    assert {"bm25", "dense", "dbsf"} <= set(hits[0].scores)
 
 
 def test_kinds_and_fields_filter(filled: Engine) -> None:

@@ -130,7 +130,7 @@ def test_a_bower_without_dense_vectors_is_searched_by_words(tmp_path: Path) -> N
         assert "p5" in keys(bird, "number 5")
         assert "rebuild" in bird.stats().note
         bird.rebuild()
-        assert bird.spec("search") == "rrf(bm25, dense)"
+        assert bird.spec("search") == "dbsf(bm25, dense)"
         assert "p5" in keys(bird, "number 5")
 
 

@@ -75,7 +75,7 @@ def run(
 
     \b
     Examples:
-      bowerbird eval run scifact --spec 'rrf(bm25, dense)'
+      bowerbird eval run scifact --spec 'dbsf(bm25, dense)'
       bowerbird eval run locomo --protocol answer --llm local --limit 50
       bowerbird eval run banking77 --limit 200 --budget 60s --json
     """
@@ -252,7 +252,7 @@ def scoreboard(
 
 def stress(
     call: Call,
-    spec: Annotated[str, typer.Argument(help="The pipeline to put under stress.")] = "rrf(bm25, dense) >> budget",
+    spec: Annotated[str, typer.Argument(help="The pipeline to put under stress.")] = "dbsf(bm25, dense) >> budget",
     test: Annotated[list[str] | None, typer.Option("--test", "-t", help="Only this test; give it again for more.")] = None,
     questions: Annotated[int, typer.Option("--questions", "-n", help="Questions a condition.")] = 20,
     seconds: Annotated[float, typer.Option("--seconds", help="What the growing store may take.")] = 120.0,
@@ -264,7 +264,7 @@ def stress(
     \b
     Examples:
       bowerbird eval stress 'bm25 >> budget'
-      bowerbird eval stress 'rrf(bm25, dense) >> budget >> llm' --llm local --test injection
+      bowerbird eval stress 'dbsf(bm25, dense) >> budget >> llm' --llm local --test injection
     """
     import hashlib
     import tempfile

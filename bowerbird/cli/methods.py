@@ -71,7 +71,7 @@ def methods(
                 for row in listed:
                     made.add_row(row["name"], row["about"])
                 yield made
-        yield Text("One of them in full: bowerbird methods NAME. Stages are joined with >>, as in: rrf(bm25, dense) >> budget", style="dim")
+        yield Text("One of them in full: bowerbird methods NAME. Stages are joined with >>: dbsf(bm25, dense) >> budget", style="dim")
 
     return Out({"stages": stages, **parts, "kinds": kinds}, shown)
 

@@ -23,7 +23,7 @@ Kinds = Annotated[list[str] | None, typer.Option("--kind", "-k", help="Only this
 Where = Annotated[list[str] | None, typer.Option("--where", help="Condition on a field: lang=en, 'year>=2020'; may be given again.")]
 At = Annotated[str | None, typer.Option("--at", help="As it stood at that moment, such as 2026-05-01.")]
 Stale = Annotated[bool, typer.Option("--stale", help="Superseded and expired records too.")]
-Spec = Annotated[str | None, typer.Option("--spec", help="A pipeline of your own, such as 'rrf(bm25, dense) >> mmr'.")]
+Spec = Annotated[str | None, typer.Option("--spec", help="A pipeline of your own, such as 'dbsf(bm25, dense) >> mmr'.")]
 
 
 def search(

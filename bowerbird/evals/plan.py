@@ -14,7 +14,7 @@ from bowerbird.types import replace
 
 __all__ = ["CHANGES", "OURS", "PROTOCOLS", "SMALL", "Change", "Line", "plan", "small"]
 
-OURS = "rrf(bm25, dense)"
+OURS = "dbsf(bm25, dense) >> neighbours"
 _OTHERS = {"agree": "citations", "rewrite": "llm_rewrite", "grade": "verdict"}  # what stands for us where nothing is retrieved
 
 

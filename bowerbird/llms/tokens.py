@@ -17,9 +17,9 @@ from bowerbird.need import need
 __all__ = ["EstimatedTokens", "FileTokens", "whole"]
 
 _PIECE = re.compile(
-    r"(?P<word>[A-Za-z]+)"
-    r"|(?P<wide>[\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff])"  # Chinese, Japanese, Korean
-    r"|(?P<letters>[^\W\d_]+)"  # words with other letters
+    r"[A-Za-z]+"
+    r"|[\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff]"  # Chinese, Japanese, Korean
+    r"|[^\W\d_]+"  # words with other letters
     r"|\n+|[ \t]{2,}|[^\S\n ]|\d|_|[^\w\s]"  # a run of white space, a digit and a mark are one each; a single space is none
 )
 
@@ -43,7 +43,7 @@ class EstimatedTokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """The guess for each text, rounded up; 0 for an empty one."""
-        return [math.ceil(_ascii_weight(text) if text.isascii() else sum(map(_weight, _PIECE.finditer(text)))) for text in texts]
+        return [math.ceil(_ascii_weight(text) if text.isascii() else _weight(text)) for text in texts]
 
 
 def _ascii_weight(text: str) -> float:
@@ -52,11 +52,13 @@ def _ascii_weight(text: str) -> float:
     return len(words) + sum([len(word) - 6 for word in words if len(word) > 6]) / 4 + len(_ASCII_OTHER.findall(text))
 
 
-def _weight(piece: re.Match[str]) -> float:
-    size = piece.end() - piece.start()
-    if piece.lastgroup == "word":
-        return 1.0 + max(0, size - 6) / 4
-    return max(1.0, size / 3) if piece.lastgroup == "letters" else 1.0
+def _weight(text: str) -> float:
+    """The sum of all weights. Only pieces of more than three characters may weigh more than 1, so most are looked at no further."""
+    pieces = _PIECE.findall(text)
+    long = [piece for piece in pieces if len(piece) > 3 and piece[0].isalpha()]
+    ascii = [len(piece) for piece in long if piece.isascii()]
+    letters = [len(piece) for piece in long if not piece.isascii()]
+    return len(pieces) + sum([size - 6 for size in ascii if size > 6]) / 4 + sum(letters) / 3 - len(letters)
 
 
 class FileTokens:

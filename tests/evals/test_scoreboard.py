@@ -14,7 +14,7 @@ from bowerbird.errors import InvalidInput
 from bowerbird.evals import authority, scoreboard, standings
 from bowerbird.evals.budgets import evidence
 from bowerbird.evals.compare import holm
-from bowerbird.evals.plan import PROTOCOLS, SMALL, Line, plan, small
+from bowerbird.evals.plan import OURS, PROTOCOLS, SMALL, Line, plan, small
 from bowerbird.evals.protocols import TABLE
 from bowerbird.evals.rerun import beside
 from bowerbird.evals.results import Run
@@ -171,7 +171,7 @@ def test_the_page_has_every_baseline_and_what_compare_says(made: Any, tmp_path: 
     assert [v["p_table"] for row in held["rows"] for v in row["verdicts"].values()] == holm(ps), "corrected over the whole table"
     assert held["rows"][0]["verdicts"]["none"]["word"] == "better"
     curve = {one["name"]: [at["value"] for at in one["points"]] for one in held["curves"][0]["systems"]}
-    assert set(curve) == {"random", "bm25", "dense", "rrf(bm25, dense)"}
+    assert set(curve) == {"random", "bm25", "dense", OURS}
     assert all(values == sorted(values) for values in curve.values()), "more room shows no less"
     tables = [line for line in said.splitlines() if line.startswith("|")]
     heads = {line.count(" | ") for line in tables if "mini" in line or line.startswith("| task | protocol | measure")}

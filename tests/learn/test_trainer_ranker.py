@@ -137,7 +137,7 @@ def test_groups_without_scores_are_searched(bird: Engine) -> None:
     given = Setting(bird, None, options={"steps": 100})
     trainer = RankerTrainer()
     fit = trainer.fit(asked, asked[::6], given)
-    assert fit.component.stages == ("bm25", "dense", "rrf")
+    assert fit.component.stages == ("bm25", "dbsf", "dense")
     scores = trainer.scores(asked, fit.component, given)["passage"]
     assert sum(scores.values()) / len(scores) == pytest.approx(1 / (1 + 1 / np.log2(3)), abs=0.01)  # the first of two, one of them gone
 

@@ -31,10 +31,21 @@ def test_rrf_by_hand():
 def test_dbsf_by_hand():
     # mean 2, sample sigma 1: 2 +- 3 becomes 0 and 1
     assert DBSF().fuse([[(1, 3.0), (2, 2.0), (3, 1.0)]]) == pytest.approx({1: 4 / 6, 2: 3 / 6, 3: 2 / 6})
-    assert DBSF().fuse([[(1, 5.0)], [(1, 2.0), (2, 2.0)], []]) == {1: 1.0, 2: 0.5}
+    assert DBSF().fuse([[(1, 5.0)], [(2, 2.0)], []]) == {1: 0.5, 2: 0.5}
+    # a list shorter than another goes on with zeros: 5 and 0 have the mean 2.5 and the sigma 2.5 * sqrt(2)
+    assert DBSF().fuse([[(1, 5.0)], [(1, 2.0), (2, 2.0)]]) == pytest.approx({1: 1 + 1 / (6 * math.sqrt(2)), 2: 0.5})
+    assert DBSF().fuse([[(1, -5.0)], [(1, 2.0), (2, 2.0)]]) == {1: 1.0, 2: 0.5}
     # an outlier may go beyond 1: that needs many others
     fused = DBSF().fuse([[(99, 1000.0), *((id, 0.0) for id in range(1, 30))]])
     assert fused[99] > 1.0
+
+
+def test_dbsf_lets_the_only_record_that_names_something_win():
+    """One lexical hit against a list of twenty that all mean much the same."""
+    dense = [(id, 0.40 - 0.005 * id) for id in range(1, 21)]
+    for found in (7, 99):  # among the twenty, and not among them
+        fused = DBSF().fuse([[(found, 11.0)], dense])
+        assert max(fused, key=lambda id: fused[id]) == found
 
 
 def test_weighted_by_hand():

@@ -10,7 +10,7 @@ from bowerbird.kinds import kind
 from bowerbird.spec import parse
 from bowerbird.stages.rerank.mmr import MMR, _chosen
 from bowerbird.testing.library import RECORDS, World, some_turns
-from bowerbird.types import Hit, Scope, Turn
+from bowerbird.types import Hit, Record, Scope, Turn
 
 ACME = Scope("acme")
 BY_KEY = {record.key: record for record in RECORDS}
@@ -127,3 +127,35 @@ def test_missing_parts_are_named():
         MMR().bind({"store": 1}.get)
     with pytest.raises(CapabilityMissing, match="no catalog is bound"):
         parse("cross_encoder").bind({"scorer": World().parts["scorer"]}.get)([Turn("x", ACME, hits=(Hit(1, 1.0),))])
+
+
+def said(session: str, turn: int, score: float, kind: str = "memory", scope: Scope = ACME) -> Hit:
+    fields = {"session": session, "turn": turn} if kind == "memory" else {}
+    record = Record(f"{scope}/{session}/{turn}/{kind}", kind, "words", fields, scope)
+    return Hit(record.id, score, {"bm25": score}, record)
+
+
+def test_neighbours_vouch_for_each_other():
+    hits = (said("a", 4, 9.0), said("a", 5, 5.0), said("a", 7, 6.0), said("b", 5, 6.5), said("", 0, 1.0, "passage"))
+    [done] = parse("neighbours(share=0.5)").bind(World().part)([Turn("cat", ACME, hits=hits)])
+    scores = {hit.record.key: hit.score for hit in done.hits}
+    # low is 1: 5 + half of 8 and 9 + half of 4; nothing stands beside the others
+    assert scores == {
+        "acme/a/4/memory": 11.0,
+        "acme/a/5/memory": 9.0,
+        "acme/b/5/memory": 6.5,
+        "acme/a/7/memory": 6.0,
+        "acme//0/passage": 1.0,
+    }
+    assert done.hits[0].scores == {"bm25": 9.0, "neighbours": 11.0}
+
+
+def test_neighbours_leave_kinds_without_places_and_other_scopes_alone():
+    passages = given("bower", "nest")
+    [done] = parse("neighbours").bind(World().part)([Turn("cat", ACME, hits=passages)])
+    assert sorted(done.hits, key=lambda hit: hit.id) == sorted(passages, key=lambda hit: hit.id)  # not even a score of its own
+    other = Scope("acme", "ann")
+    [done] = parse("neighbours").bind(World().part)([Turn("cat", other, hits=(said("a", 4, 9.0, scope=other), said("a", 5, 5.0)))])
+    assert [hit.score for hit in done.hits] == [9.0, 5.0]
+    with pytest.raises(InvalidInput, match="share=2"):
+        parse("neighbours(share=2)")

@@ -48,6 +48,15 @@ class TestHistoryConforms(StageSuite):
         return talking()
 
 
+class TestClausesConform(StageSuite):
+    @pytest.fixture(params=["clauses", "clauses(most=0)", "dbsf(bm25, dense, clauses >> dense)"], autouse=True)
+    def _spec(self, request: pytest.FixtureRequest) -> None:
+        self.spec = request.param
+
+    def make_stage(self) -> Any:
+        return parse(self.spec)
+
+
 class TestLLMRewriteConforms(StageSuite):
     @pytest.fixture(params=["llm_rewrite", "llm_rewrite(budget=12) >> bm25"], autouse=True)
     def _spec(self, request: pytest.FixtureRequest) -> None:
@@ -158,3 +167,31 @@ def test_a_gate_that_said_no_asks_nobody() -> None:
 def test_settings_must_be_positive() -> None:
     with pytest.raises(InvalidInput, match="budget=0"):
         parse("llm_rewrite(budget=0)")
+
+
+@pytest.mark.parametrize(
+    ("asked", "queries"),
+    [
+        ("Where is the key?", ()),
+        ("", ()),
+        ("  \n ", ()),
+        ("I plan a trip. Thanks!", ()),  # one clause that asks for something
+        (
+            "I plan a trip to Oslo. Find me a hotel, and tell me the weather there; also convert 50 euros.",
+            ("I plan a trip to Oslo.", "Find me a hotel", "tell me the weather there", "also convert 50 euros."),
+        ),
+        ("Suche ein Hotel in Wien, und nenne mir das Wetter", ("Suche ein Hotel in Wien", "nenne mir das Wetter")),
+        ("Find me a hotel. Find me a hotel. Find me a car.", ("Find me a hotel.", "Find me a car.")),
+    ],
+)
+def test_clauses_of_a_request(asked: str, queries: tuple[str, ...]) -> None:
+    (turn,) = bound("clauses")([Turn(asked, ACME)])
+    assert turn.queries == ((asked, *queries) if queries else ())
+    assert turn.trace[-1].info["clauses"] == max(1, len(queries))
+
+
+def test_clauses_are_bounded() -> None:
+    (turn,) = bound("clauses(most=3)")([Turn(" ".join(f"Find me thing number {n}." for n in range(50)), ACME)])
+    assert len(turn.queries) == 4
+    with pytest.raises(InvalidInput, match="most=-1"):
+        parse("clauses(most=-1)")

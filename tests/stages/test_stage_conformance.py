@@ -23,6 +23,8 @@ SPECS = [
     "cross_encoder",
     "cross_encoder(top=2)",
     "feature_ranker",
+    "neighbours",
+    "neighbours(top=2, share=1.0)",
     "mmr",
     "mmr(top=2, lam=0.3)",
     "always",

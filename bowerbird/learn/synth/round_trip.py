@@ -15,7 +15,7 @@ _BATCH = 64
 
 
 def kept(
-    bench: Bench, groups: Sequence[Group], spec: str = "rrf(bm25(k=20), dense(k=20))", top: int = 5, progress: Progress | None = None
+    bench: Bench, groups: Sequence[Group], spec: str = "dbsf(bm25(k=20), dense(k=20))", top: int = 5, progress: Progress | None = None
 ) -> list[Group]:
     """The groups whose record is among the first `top` hits of their query.
 

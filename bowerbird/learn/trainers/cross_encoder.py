@@ -24,7 +24,7 @@ from bowerbird.need import need
 
 __all__ = ["CrossEncoderTrainer", "Options"]
 
-_FOUND = "rrf(bm25(k=20), dense(k=20), top=10)"
+_FOUND = "dbsf(bm25(k=20), dense(k=20), top=10)"
 _DEV = 30  # groups of dev that are looked at
 
 

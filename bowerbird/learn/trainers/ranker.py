@@ -25,7 +25,7 @@ from bowerbird.types import Scope, Turn
 
 __all__ = ["Options", "RankerTrainer", "judged"]
 
-_FOUND = "rrf(bm25(k=20), dense(k=20))"
+_FOUND = "dbsf(bm25(k=20), dense(k=20))"
 _OWN = "feature_ranker"
 _LEAST = 1e-6  # the share of the mass that a candidate of no worth is given
 _Floats = NDArray[np.float64]

@@ -5,4 +5,5 @@ TABLE: dict[str, str] = {
     "error_memory": "bowerbird.stages.rerank.error_memory:ErrorMemory",
     "feature_ranker": "bowerbird.stages.rerank.feature_ranker:FeatureRanker",
     "mmr": "bowerbird.stages.rerank.mmr:MMR",
+    "neighbours": "bowerbird.stages.rerank.neighbours:Neighbours",
 }
