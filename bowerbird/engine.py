@@ -23,7 +23,7 @@ from bowerbird.database.database import Database
 from bowerbird.encoders import choose as encoders
 from bowerbird.errors import InvalidInput, NotFound, StoreBusy, UnknownName
 from bowerbird.flow import Chain
-from bowerbird.index import Difference, Index, Kept, Progress
+from bowerbird.index import Also, Difference, Index, Kept, Progress
 from bowerbird.ingest.intake import Report, take_in
 from bowerbird.ingest.source import open_source
 from bowerbird.kinds import checked
@@ -108,7 +108,9 @@ class Engine:
         self.shelf = Shelf(self._database, self.path / "artifacts")
         if encoder == "own":
             encoder = self.catalog.fact("encoder") or "auto"
-        self._encoder_name = encoders.absolute(encoder) if isinstance(encoder, str) else ""  # its name, where it has one
+        if isinstance(encoder, str):
+            encoder = encoders.absolute(encoder, self.path)
+        self._encoder_name = encoder if isinstance(encoder, str) else ""  # its name, where it has one
         self._parts = Parts(self.catalog, encoder, llm, trained or self.shelf, Lessons(self.ledger))
         self.index = self._parts.index = Index(self.catalog, self.path, stores.choose(store), self._parts.encoder, self._parts.sparse)
         self._present_at, self._present_kinds = -1, dict[Scope, tuple[str, ...]]()
@@ -381,20 +383,20 @@ class Engine:
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Make the index anew from the catalog with the encoders at hand; how many records it holds."""
-        facts = {"encoder": self._encoder_name} if self._encoder_name else {}
+        facts = {"encoder": encoders.movable(self._encoder_name, self.path)} if self._encoder_name else {}
         return self.index.rebuild(progress, self._parts.replacing(self._parts.encoder), facts)
 
-    def reembed(self, encoder: str | Encoder | None, progress: Progress | None = None) -> int:
+    def reembed(self, encoder: str | Encoder | None, progress: Progress | None = None, also: Also | None = None) -> int:
         """Encode every record with another encoder while this one serves, then let that one serve; how many it encoded.
 
         The vectors of this one are kept (`encoders` lists them), so that going back encodes only what has changed since. Stopped at
         any moment, the old one serves; the next call goes on. A later `open` takes the encoder by the name given here; one of your own
-        it has to be given.
+        it has to be given. `also` writes to the catalog in the transaction that lets the new one serve.
         """
-        name = encoders.absolute(encoder) if isinstance(encoder, str) else "none" if encoder is None else ""
+        name = encoders.absolute(encoder, self.path) if isinstance(encoder, str) else "none" if encoder is None else ""
         made = encoders.choose(name) if isinstance(encoder, str) else encoder
         done = self.index.prepare(made, progress)
-        self.index.switch(made, self._parts.replacing(made), {"encoder": name})
+        self.index.switch(made, self._parts.replacing(made), {"encoder": encoders.movable(name, self.path)}, also)
         self._encoder_name = name
         return done
 

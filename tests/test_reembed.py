@@ -305,7 +305,7 @@ def test_a_stopped_rebuild_leaves_the_old_index_and_nothing_else(tmp_path: Path,
         bird.add(rows(0, 20))
         name = bird.encoders()[0].name
         with monkeypatch.context() as patch:
-            patch.setattr(bird.catalog, "set_facts", lambda facts: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(bird.catalog, "set_facts", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 bird.rebuild()
         assert [(kept.name, kept.serving) for kept in bird.encoders()] == [(name, True), (f"{name}-again", False)]

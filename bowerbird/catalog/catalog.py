@@ -6,7 +6,7 @@ It knows nothing of vectors: what it changes is listed in `changes`, and an inde
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -393,12 +393,14 @@ class Catalog:
             else:
                 connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
-    def set_facts(self, facts: Mapping[str, str]) -> None:
-        """Remember several settings in one transaction: all of them or, if it is stopped, none."""
+    def set_facts(self, facts: Mapping[str, str], also: Callable[[Connection], None] | None = None) -> None:
+        """Remember several settings in one transaction, with what `also` writes: all of it or, if it is stopped, nothing."""
         with self._db.writing() as connection:
             statement = upsert(meta)
             rows = [{"name": f"fact:{name}", "value": value} for name, value in facts.items()]
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value}), rows)
+            if also is not None:
+                also(connection)
 
     def tenants(self) -> Sequence[str]:
         """Tenants that own a record, for upkeep alone."""

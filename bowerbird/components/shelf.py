@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from bowerbird import table
 from bowerbird.database.database import Database
@@ -124,17 +124,26 @@ class Shelf:
 
     def publish(self, component: str, version: int, scope: Scope) -> Artifact | None:
         """Let that version serve `scope` from now on, and no other of its name; version 0 = none. On disk when it returns."""
+        written = self.publishing(component, version, scope)
+        with self._db.writing() as connection:
+            written(connection)
+        self._looked = -math.inf  # again: another thread may have looked before this was on disk
+        return self.get(component, version) if version else None
+
+    def publishing(self, component: str, version: int, scope: Scope) -> Callable[[Connection], None]:
+        """What `publish` does, as part of somebody's transaction on the same catalog. What forbids it is raised here, before."""
         chosen = self.get(component, version) if version else None
         if chosen is not None and chosen.scope != scope:
             raise InvalidInput(f"{chosen.name} was learnt in scope {chosen.scope} and serves no other; the scope given is {scope}.")
         mine = [artifacts.c.name == component, *(artifacts.c[name] == value for name, value in _owner(scope).items())]
-        with self._db.writing() as connection:
+
+        def written(connection: Connection) -> None:
             connection.execute(update(artifacts).where(*mine).values(published=None))
             if chosen is not None:
                 connection.execute(update(artifacts).where(*mine, artifacts.c.version == version).values(published=time.time()))
-        with self._lock:
             self._looked = -math.inf
-        return self.get(component, version) if version else None
+
+        return written
 
     def serving(self, component: str, scope: Scope) -> Artifact | None:
         """The version that serves callers of `scope`: the narrowest owner's that contains it. What another process publishes is

@@ -9,7 +9,10 @@ from bowerbird.need import have
 from bowerbird.ports import Encoder
 from bowerbird.table import load
 
-__all__ = ["absolute", "choose"]
+__all__ = ["HERE", "absolute", "choose", "movable"]
+
+HERE = "{bower}"
+"""Stands for a bower's own folder in the names that it remembers, so that one with an encoder that was trained in it may be moved."""
 
 
 def choose(name: str | None = "auto") -> Encoder | None:
@@ -40,8 +43,15 @@ def choose(name: str | None = "auto") -> Encoder | None:
     return encoder
 
 
-def absolute(name: str) -> str:
-    """`name` as it can be remembered: a model that is a folder is named by its whole path."""
+def absolute(name: str, bower: Path | None = None) -> str:
+    """`name` as it can be chosen from anywhere: a model that is a folder is named by its whole path, also one inside `bower`."""
+    if bower is not None:
+        name = name.replace(f":{HERE}/", f":{bower.resolve()}/")
     part, _, model = name.partition(":")
     folder = Path(model).expanduser()
     return f"{part}:{folder.resolve()}" if model and folder.is_dir() else name
+
+
+def movable(name: str, bower: Path) -> str:
+    """An absolute `name` as `bower` remembers it: what lies inside goes wherever the bower goes."""
+    return name.replace(f":{bower.resolve()}/", f":{HERE}/")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from bowerbird.catalog import Catalog
 from bowerbird.errors import InvalidInput, StoreError, UnknownName
@@ -20,9 +21,10 @@ from bowerbird.index.places import Kept, Place, kept, name_of, places, sweep, tw
 from bowerbird.ports import Encoder, SparseEncoder, Store
 from bowerbird.stores.choose import OpenStore
 
-__all__ = ["Index"]
+__all__ = ["Also", "Index"]
 
 _Hold = AbstractContextManager[object] | None
+Also = Callable[[Any], None]  # writes to the catalog with a connection whose transaction is another's
 
 _FACT = "index"  # name of the serving index, in the catalog
 _WAITED_FOR = 100_000  # changes that are kept for an index which does not serve; one further behind is compared record by record
@@ -150,11 +152,12 @@ class Index:
             sweep(self._folder, {self._serving.place.name, *(gone.place.name for gone in self._dropped)})
             return self._level(self._follower(place, encoder), progress)
 
-    def switch(self, encoder: Encoder | None, hold: _Hold = None, facts: Mapping[str, str] | None = None) -> None:
+    def switch(self, encoder: Encoder | None, hold: _Hold = None, facts: Mapping[str, str] | None = None, also: Also | None = None) -> None:
         """Let the index of `encoder` serve, which `prepare` has made; the one before is kept as it is.
 
-        What changed since is applied first. Then one transaction of the catalog says which serves, and keeps `facts` with it; `hold`
-        is held meanwhile. Searches under way end on the store that they began with. Raises `InvalidInput` when there is no such index.
+        What changed since is applied first. Then one transaction of the catalog says which serves, and keeps `facts` and what `also`
+        writes with it; `hold` is held meanwhile. Searches under way end on the store that they began with. Raises `InvalidInput` when
+        there is no such index.
         """
         with self._changing:
             self._claim()
@@ -164,7 +167,7 @@ class Index:
             if not serves and (follower.state.sparse is None or not follower.state.filled):
                 raise InvalidInput(f"No index made with {encoder.id if encoder else 'words alone'} is ready: prepare it first.")
             follower.encoder = encoder
-            self._serve(follower, hold, facts)
+            self._serve(follower, hold, facts, also)
 
     def rebuild(self, progress: Progress | None = None, hold: _Hold = None, facts: Mapping[str, str] | None = None) -> int:
         """Make the serving index anew with the encoders at hand, beside the old one, and delete that; how many records it holds."""
@@ -209,13 +212,13 @@ class Index:
         self._prune()
         return done
 
-    def _serve(self, follower: Follower, hold: _Hold, facts: Mapping[str, str] | None) -> None:
+    def _serve(self, follower: Follower, hold: _Hold, facts: Mapping[str, str] | None, also: Also | None = None) -> None:
         old = self._serving
         follower.sync()
         with old.turn, follower.turn:  # no change is applied to the old one alone
             follower.sync()
             with hold or contextlib.nullcontext():
-                self._catalog.set_facts({_FACT: follower.place.name, **(facts or {})})
+                self._catalog.set_facts({_FACT: follower.place.name, **(facts or {})}, also)
                 self._serving, self._encoder = follower, follower.encoder
         for name, other in list(self._beside.items()):
             if other is not follower:  # replaced some time ago: no search is under way on it

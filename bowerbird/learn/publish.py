@@ -147,11 +147,11 @@ def publish(bower: Bower, component: str, version: int, scope: Scope, why: str, 
     """Let that version serve from now on (0 = none), and note it in the ledger."""
     shelf = bower.shelf
     before = shelf.serving(component, scope)
-    trainer_of(component).serve(bower, shelf.get(component, version) if version else None, scope, progress)
-    chosen = shelf.publish(component, version, scope)
+    chosen = shelf.get(component, version) if version else None
+    trainer_of(component).serve(bower, chosen, scope, progress)
     note = {"component": component, "version": version, "before": before.name if before else None, "why": why}
     bower.ledger.published(note, scope)
-    return chosen
+    return shelf.get(component, version) if version else None
 
 
 def data_hash(groups: Sequence[Group]) -> str:

@@ -64,7 +64,9 @@ class Bower(Bench, Protocol):
     ledger: Ledger
     catalog: Catalog
 
-    def reembed(self, encoder: str | Encoder | None, progress: Progress | None = None) -> int: ...
+    def reembed(
+        self, encoder: str | Encoder | None, progress: Progress | None = None, also: Callable[[Any], None] | None = None
+    ) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,9 @@ class Trainer(ABC):
         """A new component from `train`; `dev` decides when to stop. `check` has passed. Same groups and seed, same component."""
 
     def serve(self, bower: Bower, chosen: Artifact | None, scope: Scope, progress: Progress | None = None) -> None:
-        """What has to be done before `chosen` serves (None = none does): here, nothing. Raises what forbids it."""
-        return
+        """Let `chosen` serve `scope` from now on (None = none does), and do what that takes: here, nothing more than to say so on the
+        shelf. Raises what forbids it."""
+        bower.shelf.publish(self.component, chosen.version if chosen else 0, scope)
 
     def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
         """How well each query is served by `component` (None = without one): nDCG@10 of the records known to help."""

@@ -1,4 +1,4 @@
-"""Doubles for learning: a component that is one number, and its trainer."""
+"""Doubles for learning: a component that is one number, and its trainer; an encoder that trains in a second."""
 
 from __future__ import annotations
 
@@ -58,3 +58,27 @@ def shift_trainer(monkeypatch: pytest.MonkeyPatch) -> type[Trainer]:
 
     monkeypatch.setattr(table, "load", load)
     return ShiftTrainer
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers and 60 words that sentence-transformers can load."""
+    torch = pytest.importorskip("torch", reason="needs the extra 'local'")
+    pytest.importorskip("sentence_transformers", reason="needs the extra 'local'")
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules as models
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    raw = folder / "raw"
+    raw.mkdir()
+    (raw / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(60))]))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=65, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64
+    )
+    BertModel(config).save_pretrained(raw)
+    BertTokenizerFast(str(raw / "vocab.txt")).save_pretrained(raw)
+    word = models.Transformer(str(raw), max_seq_length=32)
+    SentenceTransformer(modules=[word, models.Pooling(32, "mean")], device="cpu").save(str(folder / "model"), create_model_card=False)
+    return folder / "model"

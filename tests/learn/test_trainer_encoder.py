@@ -31,28 +31,6 @@ torch.set_num_threads(1)  # tests run side by side
 WORDS = [f"w{i}" for i in range(60)]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers and 60 words that sentence-transformers can load."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer import modules as models
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    raw = folder / "raw"
-    raw.mkdir()
-    (raw / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=65, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64
-    )
-    BertModel(config).save_pretrained(raw)
-    BertTokenizerFast(str(raw / "vocab.txt")).save_pretrained(raw)
-    word = models.Transformer(str(raw), max_seq_length=32)
-    SentenceTransformer(modules=[word, models.Pooling(32, "mean")], device="cpu").save(str(folder / "model"), create_model_card=False)
-    return folder / "model"
-
-
 def groups(n: int = 120, kind: str = "passage", source: str = "made", rewards: bool = False) -> list[Group]:
     """Word i of a query is answered by word i + 30 of a key: nothing that a random model knows."""
     draw = random.Random(1)

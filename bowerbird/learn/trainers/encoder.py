@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from bowerbird import table
 from bowerbird.components.shelf import Artifact
 from bowerbird.encoders import weights
+from bowerbird.encoders.choose import HERE, movable
 from bowerbird.encoders.sentence_transformers import load
 from bowerbird.encoders.trained import TrainedEncoder
 from bowerbird.errors import InvalidInput
@@ -129,7 +130,8 @@ class EncoderTrainer(Trainer):
         return Fit(TrainedEncoder(run.model, options.instructed), tuple(run.state.curve), about)
 
     def serve(self, bower: Bower, chosen: Artifact | None, scope: Scope, progress: Progress | None = None) -> None:
-        """Re-embed the bower, the old encoder serving meanwhile; None goes back to the encoder from before the first trained one.
+        """Re-embed the bower, the old encoder serving meanwhile; None goes back to the encoder from before the first trained one. One
+        transaction lets the new vectors serve and says so on the shelf.
 
         An encoder serves every scope, so it may be learnt only where all records are of one tenant. Raises `InvalidInput` elsewhere.
         """
@@ -140,10 +142,11 @@ class EncoderTrainer(Trainer):
                 f"({', '.join(others[:3])}): what was learnt from one must not serve the others. "
                 "An adapter serves its own scope alone: bowerbird learn fit adapter"
             )
-        now = bower.catalog.fact("encoder") or "auto"
-        if str(bower.shelf.folder) not in now:
+        now = movable(bower.catalog.fact("encoder") or "auto", bower.shelf.folder.parent)
+        if f"{HERE}/{bower.shelf.folder.name}/" not in now:
             bower.catalog.set_fact(_BEFORE, now)
-        bower.reembed(f"auto:{chosen.path}" if chosen else bower.catalog.fact(_BEFORE) or "auto", progress)
+        note = bower.shelf.publishing(self.component, chosen.version if chosen else 0, scope)
+        bower.reembed(f"auto:{chosen.path}" if chosen else bower.catalog.fact(_BEFORE) or "auto", progress, note)
 
     def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
         """nDCG@10 among all candidates of the groups given: a new encoder's vectors are in no bower before it is published."""
