@@ -85,8 +85,7 @@ def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None
     def measured(measure: str, wishes: np.ndarray) -> str:
         results = [Result(case.id, (), "", score=float(wish)) for case, wish in zip(cases, wishes, strict=True)]
         try:
-            whole: Callable[[np.ndarray], float] = get(measure).whole(cases, results, None)  # type: ignore[misc, arg-type]
-            return shown(interval_of_set(whole, len(cases), seed, DRAWS))
+            return shown(interval_of_set(get(measure).of_places(cases, results), len(cases), seed, DRAWS))
         except BowerbirdError:  # no costs, or too many draws that never get there
             return ""
 

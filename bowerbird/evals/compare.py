@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ __all__ = [
     "interval",
     "interval_of_set",
     "intervals",
+    "intervals_of_set",
     "needed",
     "slices",
 ]
@@ -209,10 +211,55 @@ def interval_of_set(
     Costs `resamples` + 1 calls. A draw in which the value does not exist (one class only) is left out; more than one in ten
     such draws raise `InvalidInput`.
     """
+    found = intervals_of_set(value, {"": float}, n, seed, resamples, level)[""]
+    if isinstance(found, InvalidInput):
+        raise found
+    return found
+
+
+def intervals_of_set(
+    value: Callable[[NDArray[np.int64]], Any],
+    reads: Mapping[str, Callable[[Any], float]],
+    n: int,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Interval | InvalidInput]:
+    """`interval_of_set` of several numbers that are read off one value (APGR and CPT off one curve): each draw is made once for all
+    of them, which gives the same as one by one. In the place of a number that has no interval stands the error that says why."""
     _enough(n, "The system")
-    found = _drawn(value, n, seed, resamples)
-    low, high = _percentiles(found, level)
-    return Interval(float(value(np.arange(n))), low, high, n, level)
+    drawn: dict[str, list[float]] = {name: [] for name in reads}
+    missing: dict[str, Counter[str]] = {name: Counter() for name in reads}
+
+    def told(places: NDArray[np.int64]) -> Iterator[tuple[str, float | InvalidInput]]:
+        try:
+            whole = value(places)
+        except InvalidInput as error:
+            yield from ((name, error) for name in reads)
+            return
+        for name, read in reads.items():
+            try:
+                yield name, read(whole)
+            except InvalidInput as error:
+                yield name, error
+
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        for name, one in told(rng.integers(0, n, n)):
+            if isinstance(one, InvalidInput):
+                missing[name][str(one)] += 1
+            else:
+                drawn[name].append(one)
+    found: dict[str, Interval | InvalidInput] = {}
+    for name, one in told(np.arange(n)):
+        if missing[name].total() > resamples / 10:
+            why = missing[name].most_common(1)[0][0]
+            found[name] = InvalidInput(f"{missing[name].total()} of {resamples} draws of {n} items have no value: {why}")
+        elif isinstance(one, InvalidInput):
+            found[name] = one
+        else:
+            found[name] = Interval(float(one), *_percentiles(np.array(drawn[name], dtype=np.float64), level), n, level)
+    return found
 
 
 def compare_sets(
@@ -282,16 +329,3 @@ def _flipped(differences: _Floats, seed: int, resamples: int) -> float:
         bits = np.unpackbits(rng.integers(0, 256, (rows, (n + 7) // 8), dtype=np.uint8), axis=1, count=n)
         count += int((np.abs(total - 2.0 * (bits @ differences)) >= seen).sum())
     return (count + 1) / (resamples + 1)  # the pattern that was seen is one of them
-
-
-def _drawn(value: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int) -> _Floats:
-    rng = np.random.default_rng(seed)
-    found, missing = [], Counter[str]()
-    for _ in range(resamples):
-        try:
-            found.append(value(rng.integers(0, n, n)))
-        except InvalidInput as error:
-            missing[str(error)] += 1
-    if missing.total() > resamples / 10:
-        raise InvalidInput(f"{missing.total()} of {resamples} draws of {n} items have no value: {missing.most_common(1)[0][0]}")
-    return np.array(found, dtype=np.float64)

@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from bowerbird.evals.metrics import TABLE
 from bowerbird.evals.task import Case
 from bowerbird.types import Record
 
-__all__ = ["Better", "Measure", "OfPlaces", "Places", "Pool", "Result", "Statement", "bare", "cutoff", "get"]
+__all__ = ["Better", "Drawn", "Measure", "OfPlaces", "Places", "Pool", "Result", "Statement", "Whole", "bare", "cutoff", "get"]
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -89,7 +89,8 @@ class Pool:
 Item = Callable[[Case, Result, Pool], float]
 Places = NDArray[np.int64]
 OfPlaces = Callable[[Places], float]
-Whole = Callable[[Sequence[Case], Sequence[Result], Pool], OfPlaces]
+Drawn = Callable[[Places], Any]
+Whole = Callable[[Sequence[Case], Sequence[Result], Pool], Drawn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,15 @@ class Measure:
     """A declared measure. Exactly one of `item` (its value for a case) and `whole` is given.
 
     `whole` reads all cases once and gives a function of places: the value of the set that these places draw, a place as
-    often as it is drawn. So a set can be resampled a thousand times without reading it again.
+    often as it is drawn. So a set can be resampled a thousand times without reading it again. Where that value is no number
+    but, say, a curve, `read` makes one of it: measures with the same `whole` share what is drawn.
     """
 
     name: str
     about: str
     item: Item | None = None
     whole: Whole | None = None
+    read: Callable[[Any], float] = float
     better: Better = "higher"
     low: float = 0.0
     high: float = 1.0
@@ -141,6 +144,13 @@ class Measure:
         if self.whole is None:
             values = np.array(self.items(cases, results, pool))
             return lambda places: float(values[places].mean())
+        drawn = self.drawn(cases, results, pool)
+        return lambda places: self.read(drawn(places))
+
+    def drawn(self, cases: Sequence[Case], results: Sequence[Result], pool: Pool | None = None) -> Drawn:
+        """What `read` takes, of any draw of these cases, for `compare.intervals_of_set`; of measures of a whole set alone."""
+        if self.whole is None:
+            raise InvalidInput(f"{self.name} is a mean over cases, not a property of the whole set: it is resampled by its values.")
         _paired(self.name, cases, results)
         return self.whole(cases, results, pool or Pool())
 

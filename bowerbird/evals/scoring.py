@@ -5,14 +5,16 @@ It knows measures by their declaration and no formula. A measure that has no val
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.compare import LEAST, interval, interval_of_set, intervals
-from bowerbird.evals.measure import Measure, Pool, Result, get
+from bowerbird.evals.compare import LEAST, Interval, interval, intervals, intervals_of_set
+from bowerbird.evals.measure import Pool, Result, Whole, get
 from bowerbird.evals.metrics import TABLE
 from bowerbird.evals.results import Estimate, Item
 from bowerbird.evals.task import Case
+from bowerbird.types import replace
 
 __all__ = ["estimates", "family", "of_case", "result_of", "taken"]
 
@@ -79,24 +81,40 @@ def estimates(
     found: dict[str, Estimate] = {}
     missing: list[str] = []
     means = {name: {item.id: item.measures[name] for item in items if name in item.measures} for name in names if get(name).whole is None}
-    told = intervals({name: values for name, values in means.items() if len(values) >= LEAST}, seed, _RESAMPLES)
+    told: dict[str, Interval | InvalidInput] = {
+        **intervals({name: values for name, values in means.items() if len(values) >= LEAST}, seed, _RESAMPLES),
+        **_of_sets([name for name in names if name not in means], cases, items, pool, seed),
+    }
     for name in names:
         try:
-            if get(name).whole is not None:
-                found[name] = _whole(get(name), cases, items, pool, seed)
-            else:
-                one = told[name] if name in told else interval(means[name], seed, _RESAMPLES)  # which says why there is none
-                found[name] = Estimate(one.value, one.low, one.high, one.n)
+            one = told[name] if name in told else interval(means[name], seed, _RESAMPLES)  # which says why there is none
+            if isinstance(one, InvalidInput):
+                raise one
+            found[name] = Estimate(one.value, one.low, one.high, one.n)
         except InvalidInput as error:
             missing.append(f"{name}: {error}")
     return found, missing
 
 
-def _whole(measure: Measure, cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int) -> Estimate:
-    value = measure.of_places(cases, [result_of(item) for item in items], pool)
-    found = interval_of_set(value, len(cases), seed, _RESAMPLES)
-    low, high = found.low, found.high
-    if not low <= found.value <= high:  # resamples repeat cases, which a count of different things (coverage) takes for fewer
-        off = found.value - (low + high) / 2
-        low, high = low + off, high + off
-    return Estimate(found.value, low, high, found.n)
+def _of_sets(
+    names: Sequence[str], cases: Sequence[Case], items: Sequence[Item], pool: Pool | None, seed: int
+) -> dict[str, Interval | InvalidInput]:
+    """Measures of the whole set; those that are read off the same thing share its draws."""
+    alike: defaultdict[Whole | None, list[str]] = defaultdict(list)
+    for name in names:
+        alike[get(name).whole].append(name)
+    results = [result_of(item) for item in items] if names else []
+    told: dict[str, Interval | InvalidInput] = {}
+    for group in alike.values():
+        try:
+            drawn = get(group[0]).drawn(cases, results, pool)
+            told |= intervals_of_set(drawn, {name: get(name).read for name in group}, len(cases), seed, _RESAMPLES)
+        except InvalidInput as error:
+            told |= dict.fromkeys(group, error)
+    return {name: _around(one) if isinstance(one, Interval) else one for name, one in told.items()}
+
+
+def _around(found: Interval) -> Interval:
+    """The interval, moved to hold its value: resamples repeat cases, which a count of different things (coverage) takes for fewer."""
+    off = 0.0 if found.low <= found.value <= found.high else found.value - (found.low + found.high) / 2
+    return replace(found, low=found.low + off, high=found.high + off)

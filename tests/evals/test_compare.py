@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bowerbird.errors import InvalidInput
-from bowerbird.evals.compare import compare, compare_many, compare_sets, holm, interval, interval_of_set, intervals, needed, slices
+from bowerbird.evals.compare import (
+    compare,
+    compare_many,
+    compare_sets,
+    holm,
+    interval,
+    interval_of_set,
+    intervals,
+    intervals_of_set,
+    needed,
+    slices,
+)
 
 
 def named(values: list[float] | np.ndarray) -> dict[str, float]:
@@ -192,3 +203,21 @@ def test_intervals_together_are_those_one_by_one() -> None:
         assert astuple(together[name]) == pytest.approx(astuple(interval(scores, seed=3, resamples=500)))
     with pytest.raises(InvalidInput, match="no scored item"):
         intervals({"a": a, "none": {}})
+
+
+def test_intervals_of_sets_together_are_those_one_by_one() -> None:
+    values, draws = np.random.default_rng(4).random(30), []
+
+    def drawn(places: np.ndarray) -> np.ndarray:
+        draws.append(places)
+        return np.sort(values[places])
+
+    def never(found: np.ndarray) -> float:
+        raise InvalidInput("not in these")
+
+    reads = {"least": lambda found: float(found[0]), "middle": lambda found: float(found[15]), "never": never}
+    together = intervals_of_set(drawn, reads, 30, seed=3, resamples=50)
+    assert len(draws) == 51  # once for all of them
+    for name in ("least", "middle"):
+        assert together[name] == interval_of_set(lambda places, read=reads[name]: read(drawn(places)), 30, seed=3, resamples=50)
+    assert str(together["never"]) == "50 of 50 draws of 30 items have no value: not in these"

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,11 +109,11 @@ class Questions:
             raise InvalidInput(f"The two models score the same over these {len(places)} cases: there is no gap to recover.")
         return found
 
-    def curve(self, wishes: _Floats) -> Curve:
+    def curve(self, wishes: NDArray[Any]) -> Curve:
         """Every threshold of a router; `wishes[i]` is how much it wants the strong model for question i."""
         order = np.argsort(-wishes, kind="stable")
-        ends = np.flatnonzero(np.diff(wishes[order], append=np.inf) != 0) + 1  # equal wishes go over together
-        places = np.concatenate(([0], ends))
+        falling = wishes[order]
+        places = np.concatenate(([0], np.flatnonzero(falling[1:] != falling[:-1]) + 1, [len(wishes)]))  # equal wishes go over together
 
         def along(of_strong: _Floats, of_weak: _Floats) -> _Floats:
             gained = np.concatenate(([0.0], np.cumsum((of_strong - of_weak)[order])))
@@ -127,17 +128,21 @@ def curve(cases: Sequence[Case], wishes: Sequence[float]) -> Curve:
     return Questions.of(cases).curve(np.asarray(wishes, dtype=np.float64))
 
 
+def _curves(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> Callable[[Places], Curve]:
+    """The curve of a router's scores in any draw of the cases. The pair of models is that of all cases, in every draw."""
+    scores = np.array([result.score for result in results], dtype=np.float64)
+    if np.isnan(scores).any():
+        raise InvalidInput(f"The curve needs a router's score for every case; {int(np.isnan(scores).sum())} of {len(scores)} have none.")
+    ranks = np.unique(scores, return_inverse=True)[1]
+    wishes = ranks.astype(np.int16) if len(ranks) <= 2**15 else ranks  # a curve asks for their order alone, and these sort in linear time
+    questions = Questions.of(cases)
+    return lambda places: questions.drawn(places).curve(wishes[places])
+
+
 def _along(name: str, about: str, read: Callable[[Curve], float], better: Better = "higher", unbounded: bool = False) -> Measure:
-    """A measure that is read off the curve of a router's scores. The pair of models is that of all cases, in every draw."""
-
-    def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
-        wishes = np.array([result.score for result in results], dtype=np.float64)
-        if np.isnan(wishes).any():
-            raise InvalidInput(f"{name} needs a router's score for every case; {int(np.isnan(wishes).sum())} of {len(wishes)} have none.")
-        questions = Questions.of(cases)
-        return lambda places: read(questions.drawn(places).curve(wishes[places]))
-
-    return Measure(name, about, whole=whole, better=better, low=-math.inf if unbounded else 0.0, high=math.inf if unbounded else 1.0)
+    """A measure that is read off the curve of a router's scores."""
+    least, most = (-math.inf, math.inf) if unbounded else (0.0, 1.0)
+    return Measure(name, about, whole=_curves, read=read, better=better, low=least, high=most)
 
 
 def _of_chosen(case: Case, result: Result) -> float:
