@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pictures
 from report import Report
 
 from bowerbird.components.shelf import Component
@@ -28,6 +29,7 @@ from bowerbird.evals.compare import compare, interval
 from bowerbird.evals.results import item_file, read_items
 from bowerbird.evals.run import Options, run_task
 from bowerbird.evals.task import get
+from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.groups import Group, read, write
 from bowerbird.learn.ladder import trainer_of
 from bowerbird.learn.mine import mine
@@ -176,6 +178,7 @@ def fitted(
         fit.component.save(folder / "component")
         took = time.monotonic() - began
         about.write_text(json.dumps({"seconds": took, "curve": [dict(row) for row in fit.curve], "about": dict(fit.about)}), "utf-8")
+        Checkpoint(folder / "checkpoints").clear()
         shop.said(f"fitted {name}: {took:.0f} s on {len(train)} groups")
     from bowerbird import table
 
@@ -197,39 +200,57 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def table_of(
-    lines: Sequence[Line], plain: Mapping[str, Path], others: Mapping[str, Mapping[str, Path]]
-) -> tuple[dict[str, Scores], list[str]]:
-    """Scores of every system, and the Markdown lines of both tables: the mean over kinds, and task by task."""
-    systems: dict[str, Scores] = {
+def systems_of(lines: Sequence[Line], plain: Mapping[str, Path], others: Mapping[str, Mapping[str, Path]]) -> dict[str, Scores]:
+    """Scores of every system."""
+    return {
         "BM25": scores(lines, plain, "bm25"),
         "plain": scores(lines, plain, "dense"),
         "fusion": scores(lines, plain, FUSED),
         **{name: scores(lines, folders, "dense") for name, folders in others.items()},
     }
-    text = ["| system | mean over kinds | against plain (95 %, p) |", "|---|---|---|"]
+
+
+def numbers(lines: Sequence[Line], systems: Mapping[str, Scores]) -> dict[str, Any]:
+    """What the tables and the pictures show, as JSON values: the tasks; the mean over kinds of every system and against plain; and
+    the same of every task."""
     base = even(lines, systems["plain"])
+    over: dict[str, Any] = {}
     for name, of in systems.items():
         mine = even(lines, of)
         mean = interval(mine)
-        pair = compare(base, mine)
-        seen = (
-            ""
-            if name == "plain"
-            else f"{pair.difference.value:+.4f} ({pair.difference.low:+.4f} to {pair.difference.high:+.4f}), p {pair.p:.2g}"
-        )
-        text.append(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {seen} |")
+        over[name] = {"value": mean.value, "low": mean.low, "high": mean.high, **({} if name == "plain" else _against(base, mine))}
+    tasks = [{"task": line.task, "kind": line.kind, "measure": line.measure, "n": len(systems["plain"][line.task])} for line in lines]
+    means = {name: {task: sum(found.values()) / len(found) for task, found in of.items()} for name, of in systems.items()}
+    against = {
+        name: {line.task: _against(systems["plain"][line.task], of[line.task]) for line in lines}
+        for name, of in systems.items()
+        if name != "plain"
+    }
+    return {"tasks": tasks, "mean over kinds": over, "means": means, "against plain": against}
+
+
+def _against(plain: Mapping[str, float], mine: Mapping[str, float]) -> dict[str, Any]:
+    pair = compare(plain, mine)
+    seen = pair.difference
+    return {"difference": seen.value, "from": seen.low, "to": seen.high, "p": pair.p, "decided": pair.decided}
+
+
+def table_of(found: Mapping[str, Any]) -> list[str]:
+    """The Markdown lines of both tables: the mean over kinds, and task by task."""
+    text = ["| system | mean over kinds | against plain (95 %, p) |", "|---|---|---|"]
+    for name, mean in found["mean over kinds"].items():
+        seen = f"{mean['difference']:+.4f} ({mean['from']:+.4f} to {mean['to']:+.4f}), p {mean['p']:.2g}" if "p" in mean else ""
+        text.append(f"| {name} | {mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}] | {seen} |")
+    systems = found["means"]
     text += ["", "| kind | task | measure | n | " + " | ".join(systems) + " |", "|---|---|---|---|" + "---|" * len(systems)]
-    for line in lines:
+    for row in found["tasks"]:
         cells = []
         for name, of in systems.items():
-            mine, first = of[line.task], systems["plain"][line.task]
-            value = sum(mine.values()) / len(mine)
-            pair = compare(first, mine)
-            mark = "" if name == "plain" or not pair.decided else " ▲" if pair.difference.value > 0 else " ▼"
-            cells.append(f"{value:.3f}{mark}")
-        text.append(f"| {line.kind} | {line.task} | {line.measure} | {len(systems['plain'][line.task])} | " + " | ".join(cells) + " |")
-    return systems, text
+            pair = found["against plain"].get(name, {}).get(row["task"])
+            mark = "" if pair is None or not pair["decided"] else " ▲" if pair["difference"] > 0 else " ▼"
+            cells.append(f"{of[row['task']]:.3f}{mark}")
+        text.append(f"| {row['kind']} | {row['task']} | {row['measure']} | {row['n']} | " + " | ".join(cells) + " |")
+    return text
 
 
 def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], seconds: float, options: Mapping[str, Any]) -> dict[str, Path]:
@@ -285,12 +306,14 @@ def main() -> None:
         for name, options in ({"as above": {}} | dict(ABLATIONS)).items():
             made, _, _ = fitted(shop, "encoder", name.replace(" ", "-"), groups, seconds / 3, options)
             others[name] = judged(shop, lines, name.replace(" ", "-"), opened(made))
-    systems, text = table_of(lines, base, others)
+    found = numbers(lines, systems_of(lines, base, others))
+    text = table_of(found)
     print("\n".join(text))
     if given.out:
-        given.out.write_text(page(report, given, groups, told, text, time.monotonic() - shop.began), "utf-8")
-        numbers = {name: {task: sum(found.values()) / len(found) for task, found in of.items()} for name, of in systems.items()}
-        given.out.with_suffix(".json").write_text(json.dumps({"machine": report.machine, "means": numbers}, indent=1) + "\n", "utf-8")
+        told_all = {"machine": report.machine, "seconds": told["seconds"], "curve": told["curve"], **found}
+        given.out.with_suffix(".json").write_text(json.dumps(told_all, indent=1) + "\n", "utf-8")
+        drawn = [path.name for path in pictures.write(given.out.parent)]
+        given.out.write_text(page(report, given, groups, told, [*text, *pictures.shown(drawn)], time.monotonic() - shop.began), "utf-8")
 
 
 def page(

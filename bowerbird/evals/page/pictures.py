@@ -1,6 +1,7 @@
 """Pictures as inline SVG: intervals, curves, stacked bars. Positions are percentages, so that text keeps its size on any width.
 
-Each has a text alternative; its numbers stand in a table beside it. Series differ by shape as well as by colour.
+Each has a text alternative; its numbers stand in a table beside it. Series differ by shape as well as by colour. What is inside a
+picture (`strip`, `plotted`, on a `scale`) can stand in other surroundings too: `benchmarks/pictures.py` makes files of it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from itertools import pairwise
 
 from bowerbird.evals.page.text import escape, number
 
-__all__ = ["Point", "Series", "Strip", "curve", "stacks", "strips"]
+__all__ = ["Point", "Series", "Strip", "curve", "place", "plotted", "scale", "shape", "stacks", "strip", "strips", "tick"]
 
 _STRIP, _HIGH, _LINE = 26, 260, 15.0  # px: a strip, a plot, a line of text
 _SHARE = (0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0])
@@ -62,8 +63,8 @@ class Series:
 def strips(rows: Sequence[Strip], about: str, line: float | None = None, unit: Callable[[float], str] = number, share: bool = False) -> str:
     """Intervals under one another over a common scale; `line`: a value that all are read against. `share`: the scale is 0 to 1."""
     ends = [end for row in rows for end in (row.low, row.high, row.value)] + ([line] if line is not None else [])
-    low, high, ticks = _SHARE if share else _scale(min(ends), max(ends))
-    at = _place(low, high)
+    low, high, ticks = _SHARE if share else scale(min(ends), max(ends))
+    at = place(low, high)
     grid = "".join(f'<line class="grid" x1="{at(t)}" x2="{at(t)}" y1="0" y2="100%"/>' for t in ticks)
     if line is not None:
         grid += f'<line class="reference" x1="{at(line)}" x2="{at(line)}" y1="0" y2="100%"/>'
@@ -71,16 +72,22 @@ def strips(rows: Sequence[Strip], about: str, line: float | None = None, unit: C
     for row in rows:
         out.append(
             f'<div class="strip"><span class="who">{row.who}</span>'
-            f'<svg class="{escape(row.colour)}" width="100%" height="{_STRIP}" aria-hidden="true">{grid}'
-            f'<line class="ci" x1="{at(row.low)}" x2="{at(row.high)}" y1="50%" y2="50%"/>'
-            f'<circle class="dot" cx="{at(row.value)}" cy="50%" r="5"><title>{escape(row.said)}</title></circle></svg>'
+            f'<svg class="{escape(row.colour)}" width="100%" height="{_STRIP}" aria-hidden="true">{grid}{strip(row, at)}</svg>'
             f'<span class="said">{escape(unit(row.value))}</span></div>'
         )
-    axis = "".join(f'<text x="{at(t)}" y="14" text-anchor="middle">{escape(_tick(t, ticks, unit))}</text>' for t in ticks)
+    axis = "".join(f'<text x="{at(t)}" y="14" text-anchor="middle">{escape(tick(t, ticks, unit))}</text>' for t in ticks)
     told = f"{about}: " + "; ".join(f"{row.name} {row.said}" for row in rows)
     return (
         f'<div class="strips" role="img" aria-label="{escape(told)}">{"".join(out)}'
         f'<div class="strip axis"><span></span><svg width="100%" height="20" aria-hidden="true">{axis}</svg><span></span></div></div>'
+    )
+
+
+def strip(row: Strip, at: Callable[[float], str]) -> str:
+    """The inside of one strip: its interval and its value."""
+    return (
+        f'<line class="ci" x1="{at(row.low)}" x2="{at(row.high)}" y1="50%" y2="50%"/>'
+        f'<circle class="dot" cx="{at(row.value)}" cy="50%" r="5"><title>{escape(row.said)}</title></circle>'
     )
 
 
@@ -100,50 +107,65 @@ def curve(
 
     `named`: each series' name stands at its last point, or at the end of its line, instead of in a key.
     """
+    inside = plotted(series, log=log, x_unit=x_unit, y_unit=y_unit, share=share, named=named)
+    told = f"{about}. " + "; ".join(f"{one.name}: " + ", ".join(f"{x_unit(p.x)} {y_unit(p.y)}" for p in one.points) for one in series)
+    key = "" if named else "".join(f"<li>{_patch(i, one.colour)} {escape(one.name)}</li>" for i, one in enumerate(series))
+    kind = "area ends" if named and any(one.line for one in series) else "area"
+    return (
+        f'<div class="plot"><p class="y-label">{escape(y_label)}</p><div class="{kind}"><svg width="100%" height="{_HIGH}" role="img" '
+        f'aria-label="{escape(told)}">{inside}</svg></div><p class="x-label">{escape(x_label)}</p>{_key(key)}</div>'
+    )
+
+
+def plotted(
+    series: Sequence[Series],
+    *,
+    log: bool = False,
+    x_unit: Callable[[float], str] = number,
+    y_unit: Callable[[float], str] = number,
+    share: bool = False,
+    named: bool = False,
+    height: int = _HIGH,
+) -> str:
+    """The inside of a plot of curves, `height` px high: grid, marks of the axes, intervals, points and lines; the rest as in `curve`."""
     points = [point for one in series for point in one.points]
     xs = sorted({point.x for point in points})
-    low, high, ticks = _SHARE if share else _scale(min(p.low for p in points), max(p.high for p in points))
+    low, high, ticks = _SHARE if share else scale(min(p.low for p in points), max(p.high for p in points))
     warp: Callable[[float], float] = math.log1p if log else float
     left, right = warp(xs[0]), warp(xs[-1])
     room = (right - left) * 0.05 or 1.0
-    across, up = _place(left - room, right + room), _place(high, low)
+    across, up = place(left - room, right + room), place(high, low)
     parts = [f'<line class="grid" x1="0" x2="100%" y1="{up(t)}" y2="{up(t)}"/>' for t in ticks]
-    parts += [f'<text x="-8" y="{up(t)}" dy="4" text-anchor="end">{escape(_tick(t, ticks, y_unit))}</text>' for t in ticks]
+    parts += [f'<text x="-8" y="{up(t)}" dy="4" text-anchor="end">{escape(tick(t, ticks, y_unit))}</text>' for t in ticks]
     parts += [
         f'<text x="{across(warp(x))}" y="100%" dy="18" text-anchor="middle">{escape(x_unit(x))}</text>'
         for x in _thinned(xs, warp, right - left)
     ]
     parts.append('<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/>')
-    for place, one in enumerate(series):
+    for at, one in enumerate(series):
         dots = sorted(one.points, key=lambda point: point.x)
         # Curves that run on one another stand a little apart, so that each is seen.
-        parts.append(f'<g transform="translate({5 * (place - (len(series) - 1) / 2) if one.line and not named else 0:g})">')
+        parts.append(f'<g transform="translate({5 * (at - (len(series) - 1) / 2) if one.line and not named else 0:g})">')
         for a, b in pairwise(dots) if one.line else ():
             ends = f'x1="{across(warp(a.x))}" y1="{up(a.y)}" x2="{across(warp(b.x))}" y2="{up(b.y)}"'
             parts.append(f'<line class="curve {escape(one.colour)}" {ends}/>')
         for point in dots:
             x = across(warp(point.x))
             parts.append(f'<line class="whisker {escape(one.colour)}" x1="{x}" x2="{x}" y1="{up(point.low)}" y2="{up(point.high)}"/>')
-            parts.append(f'<svg x="{x}" y="{up(point.y)}" overflow="visible">{_shape(place, one.colour, point.title)}</svg>')
+            parts.append(f'<svg x="{x}" y="{up(point.y)}" overflow="visible">{shape(at, one.colour, point.title)}</svg>')
         parts.append("</g>")
     if named:
         parts += _names(
-            series, lambda point: (warp(point.x) - left + room) / (right - left + 2 * room), lambda y: (high - y) / (high - low)
+            series,
+            lambda point: (warp(point.x) - left + room) / (right - left + 2 * room),
+            lambda y: height * (high - y) / (high - low),
         )
-    told = f"{about}. " + "; ".join(f"{one.name}: " + ", ".join(f"{x_unit(p.x)} {y_unit(p.y)}" for p in one.points) for one in series)
-    key = "" if named else "".join(f"<li>{_patch(i, one.colour)} {escape(one.name)}</li>" for i, one in enumerate(series))
-    kind = "area ends" if named and any(one.line for one in series) else "area"
-    return (
-        f'<div class="plot"><p class="y-label">{escape(y_label)}</p><div class="{kind}"><svg width="100%" height="{_HIGH}" role="img" '
-        f'aria-label="{escape(told)}">{"".join(parts)}</svg></div><p class="x-label">{escape(x_label)}</p>{_key(key)}</div>'
-    )
+    return "".join(parts)
 
 
 def _names(series: Sequence[Series], across: Callable[[Point], float], down: Callable[[float], float]) -> list[str]:
     """Names at the last points, moved up or down where two would stand on one another."""
-    lasts = sorted(
-        ((down(one.points[-1].y) * _HIGH, across(one.points[-1]), one) for one in series if one.points), key=lambda last: last[0]
-    )
+    lasts = sorted(((down(one.points[-1].y), across(one.points[-1]), one) for one in series if one.points), key=lambda last: last[0])
     out: list[str] = []
     placed: list[tuple[float, float]] = []
     for y, x, one in lasts:
@@ -181,21 +203,23 @@ def _key(listed: str) -> str:
     return f'<ul class="key">{listed}</ul>' if listed else ""
 
 
-def _patch(place: int, colour: str) -> str:
+def _patch(which: int, colour: str) -> str:
     """A shape of a colour, for keys."""
-    return f'<svg width="16" height="12" aria-hidden="true"><svg x="8" y="6" overflow="visible">{_shape(place, colour, "")}</svg></svg>'
+    return f'<svg width="16" height="12" aria-hidden="true"><svg x="8" y="6" overflow="visible">{shape(which, colour, "")}</svg></svg>'
 
 
-def _shape(place: int, colour: str, title: str) -> str:
+def shape(which: int, colour: str, title: str) -> str:
+    """The mark of series number `which` around the point (0, 0); `title` is shown on hovering."""
     told = f"<title>{escape(title)}</title>" if title else ""
-    return f'<path class="mark {escape(colour)}" d="{_SHAPES[place % len(_SHAPES)]}">{told}</path>'
+    return f'<path class="mark {escape(colour)}" d="{_SHAPES[which % len(_SHAPES)]}">{told}</path>'
 
 
-def _place(low: float, high: float) -> Callable[[float], str]:
+def place(low: float, high: float) -> Callable[[float], str]:
+    """Where a value stands between two ends, in percent."""
     return lambda value: f"{100 * (value - low) / (high - low):.2f}%"
 
 
-def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
+def scale(low: float, high: float) -> tuple[float, float, list[float]]:
     """Ends and about four round marks around the values."""
     if low == high:
         low, high = low - abs(low or 1) * 0.1, high + abs(high or 1) * 0.1
@@ -212,7 +236,8 @@ def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
     return ticks[0], ticks[-1], ticks
 
 
-def _tick(value: float, ticks: Sequence[float], unit: Callable[[float], str]) -> str:
+def tick(value: float, ticks: Sequence[float], unit: Callable[[float], str]) -> str:
+    """A mark of a scale as text, with no more digits than tell it from the next."""
     if unit is not number:
         return unit(value)
     places = len(f"{ticks[1] - ticks[0]:.10f}".rstrip("0").partition(".")[2])
