@@ -66,8 +66,9 @@ class CallCache:
 class Cached:
     """`llm`, asked only what it was not asked before. A failure of its is a `ModelFailed`, which no stage takes for an answer.
 
-    `watch` times the model; `together`: calls that reach it at once, which a model that shares work among them likes to be many;
-    `asked` and `kept` count the calls that went to it and that did not need to.
+    `watch` times the model, counting too: one that is read when it is first needed is read for that. `together`: calls that reach it
+    at once, which a model that shares work among them likes to be many; `asked` and `kept` count the calls that went to it and that
+    did not need to.
     """
 
     def __init__(self, llm: LLM, calls: CallCache, watch: AbstractContextManager[None] | None = None, *, together: int = _TOGETHER) -> None:
@@ -80,7 +81,8 @@ class Cached:
 
     @property
     def context_window(self) -> int:
-        return self._llm.context_window
+        with self._watch:
+            return self._llm.context_window
 
     @property
     def chat(self) -> bool:
@@ -94,7 +96,8 @@ class Cached:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """As the model counts."""
-        return self._llm.count(texts)
+        with self._watch:
+            return self._llm.count(texts)
 
     def complete(
         self, prompts: Sequence[Prompt], *, max_tokens: int, temperature: float = 0.0, stop: Sequence[str] = (), seed: int = 0

@@ -8,7 +8,7 @@ import pytest
 from bowerbird.errors import InvalidInput
 from bowerbird.evals import measure
 from bowerbird.evals.measure import Result
-from bowerbird.evals.metrics.classification import average_ranks, chosen
+from bowerbird.evals.metrics.classification import average_ranks, chosen, levels
 from bowerbird.evals.task import Case
 
 LABELS = ("supported", "partially supported", "not supported")
@@ -53,7 +53,7 @@ def test_equal_to_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     values = rng.integers(0, 6, 50).astype(float)
-    assert average_ranks(values.tolist()) == pytest.approx(stats.rankdata(values))
+    assert average_ranks(levels(values.tolist())) == pytest.approx(stats.rankdata(values))
     cases, _ = made([LABELS[n] for n in rng.integers(0, 3, 50)], [""] * 50)
     results = [Result(case.id, score=value) for case, value in zip(cases, values.tolist(), strict=True)]
     expected = stats.spearmanr([case.facts["human"] for case in cases], values).statistic

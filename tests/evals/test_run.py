@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from bowerbird import Engine
 from bowerbird.errors import CapabilityMissing, InvalidInput, LLMError, NotFound, UnknownName
+from bowerbird.evals.bench import Stopwatch
 from bowerbird.evals.cache import CallCache, ModelFailed, cached
 from bowerbird.evals.measure import Result
 from bowerbird.evals.metrics.routing import pair
@@ -454,6 +455,18 @@ def test_calls_are_kept_by_content(tmp_path: Path) -> None:
     assert llm.loglikelihood([("x y", "x")]) == llm.loglikelihood([("x y", "x")]) == [(-0.5, 1)]
     other = cached(ScriptedLLM("z", name="other"), calls)
     assert other.complete([Prompt(text="b")], max_tokens=5)[0].text == "z", "another model is another call"
+    calls.close()
+
+
+def test_a_model_that_is_read_when_it_counts_is_no_overhead(tmp_path: Path) -> None:
+    class Late(ScriptedLLM):
+        def count(self, texts: Sequence[str]) -> list[int]:
+            time.sleep(0.05)
+            return super().count(texts)
+
+    calls, watch = CallCache(tmp_path / "calls.sqlite"), Stopwatch()
+    assert cached(Late(), calls, watch).count(["a b"]) == Late().count(["a b"])
+    assert watch.seconds >= 0.05
     calls.close()
 
 

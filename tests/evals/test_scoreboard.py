@@ -17,7 +17,7 @@ from bowerbird.evals.compare import holm
 from bowerbird.evals.plan import OURS, PROTOCOLS, SMALL, Line, plan, small
 from bowerbird.evals.protocols import TABLE
 from bowerbird.evals.rerun import beside
-from bowerbird.evals.results import Run
+from bowerbird.evals.results import Run, item_file
 from bowerbird.evals.scoreboard import Board, Row, play
 from bowerbird.evals.task import Case, Task, TaskData
 from bowerbird.evals.tasks import TABLE as TASKS
@@ -189,6 +189,18 @@ def test_a_run_without_its_baselines_is_no_result(made: Any, tmp_path: Path, mon
     row = json.loads(data.read_text())["rows"][0]
     assert row["cells"] == row["verdicts"] == {}
     assert "no result" in page.read_text()
+
+
+def test_length_has_a_column_where_a_row_has_it(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standings, "authority", lambda board, data: [])
+    board = made([LINES[0], LINES[2]])
+    folder = board.rows[0].folder
+    run = Run.load(folder)
+    replace(run, systems={**run.systems, "length": "the longer"}, measures={**run.measures, "length": run.measures["bm25"]}).save(folder)
+    item_file(folder, "length").write_bytes(item_file(folder, "bm25").read_bytes())
+    page, _ = standings.write(board, tmp_path / "x.md", None)
+    heads = [line for line in page.read_text().splitlines() if line.startswith("| task | protocol | measure")]
+    assert ["| length |" in line for line in heads] == [True, False]
 
 
 def test_what_fits_a_budget(made: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bare
-from bowerbird.evals.metrics.classification import average_ranks, chosen, label_numbers
+from bowerbird.evals.metrics.classification import average_ranks, chosen, label_numbers, levels
 from bowerbird.evals.task import Case
 
 __all__ = ["flips", "kappa", "people", "spearman"]
@@ -70,8 +70,8 @@ def spearman(argument: str) -> Measure:
     def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         if any(result.score is None for result in results):
             raise InvalidInput("Spearman needs a score for every case; some results have none.")
-        scores = np.array([result.score for result in results], dtype=np.float64)
-        marks = np.array([float(case.facts["human"]) for case in cases])
+        scores = levels(np.array([result.score for result in results], dtype=np.float64))
+        marks = levels([float(case.facts["human"]) for case in cases])
 
         def value(places: Places) -> float:
             given, people = average_ranks(scores[places]), average_ranks(marks[places])

@@ -14,7 +14,7 @@ from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, bar
 from bowerbird.evals.metrics.answers import tokens
 from bowerbird.evals.task import Case
 
-__all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "label_numbers", "macro_f1"]
+__all__ = ["accuracy", "auc", "average_ranks", "chosen", "correct", "label_numbers", "levels", "macro_f1"]
 
 
 @functools.lru_cache(maxsize=64)  # the cases of a task share their choices: normalising 77 of them a case took most of a run's time
@@ -83,12 +83,17 @@ def macro_f1(argument: str) -> Measure:
     return Measure("macro-F1", "mean over labels of their F1", whole=whole)
 
 
-def average_ranks(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) ranks from 1, equal values share the mean of their ranks."""
-    array = np.asarray(values, dtype=np.float64)
-    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+def levels(values: Sequence[float] | NDArray[np.float64]) -> Places:
+    """(n,) whole numbers from 0 in the order of the values, equal ones for equal values: a draw of them needs no sorting."""
+    found: Places = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)[1]
+    return found
+
+
+def average_ranks(found: Places) -> NDArray[np.float64]:
+    """(n,) ranks from 1 of values by their `levels`, or by a draw of these; equal values share the mean of their ranks."""
+    counts = np.bincount(found)
     ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = ((ends - counts + 1 + ends) / 2)[inverse]
+    ranks: NDArray[np.float64] = ((ends - counts + 1 + ends) / 2)[found]
     return ranks
 
 
@@ -103,13 +108,14 @@ def auc(argument: str) -> Measure:
         scores = np.array([result.score for result in results], dtype=np.float64)
         if np.isnan(scores).any():
             raise InvalidInput("AUC needs scores that are numbers; some are not.")
+        ordered = levels(scores)
 
         def value(places: Places) -> float:
             up = positive[places]
             ups, downs = int(up.sum()), int((~up).sum())
             if not ups or not downs:
                 raise InvalidInput(f"AUC needs cases of both classes; all {len(places)} are of one.")
-            ranks = average_ranks(scores[places])
+            ranks = average_ranks(ordered[places])
             return float((ranks[up].sum() - ups * (ups + 1) / 2) / (ups * downs))
 
         return value

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.measure import Measure, OfPlaces, Places, Pool, Result, cutoff
 from bowerbird.evals.task import Case
@@ -31,9 +33,15 @@ def coverage(argument: str) -> Measure:
     def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         if not pool.popularity:
             raise InvalidInput("coverage needs the pool of records, and it is empty.")
+        numbers: dict[str, int] = {}
+        rows = [[numbers.setdefault(key, len(numbers)) for key in result.keys[:k]] for result in results]
+        longest, beyond = max(map(len, rows), default=0), len(numbers)  # a shorter ranking is filled up with a number of no key
+        shown = np.array([row + [beyond] * (longest - len(row)) for row in rows], dtype=np.int64)
 
         def value(places: Places) -> float:
-            return len({key for place in places for key in results[place].keys[:k]}) / len(pool.popularity)
+            held = np.zeros(beyond + 1, dtype=bool)
+            held[shown[places]] = True
+            return int(held[:beyond].sum()) / len(pool.popularity)
 
         return value
 
