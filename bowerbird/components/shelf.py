@@ -127,7 +127,7 @@ class Shelf:
         written = self.publishing(component, version, scope)
         with self._db.writing() as connection:
             written(connection)
-        self._looked = -math.inf  # again: another thread may have looked before this was on disk
+        self.look_again()
         return self.get(component, version) if version else None
 
     def publishing(self, component: str, version: int, scope: Scope) -> Callable[[Connection], None]:
@@ -141,9 +141,13 @@ class Shelf:
             connection.execute(update(artifacts).where(*mine).values(published=None))
             if chosen is not None:
                 connection.execute(update(artifacts).where(*mine, artifacts.c.version == version).values(published=time.time()))
-            self._looked = -math.inf
 
         return written
+
+    def look_again(self) -> None:
+        """Look up anew what serves, from the next need on: after a transaction that `publishing` was part of."""
+        with self._lock:
+            self._looked = -math.inf
 
     def serving(self, component: str, scope: Scope) -> Artifact | None:
         """The version that serves callers of `scope`: the narrowest owner's that contains it. What another process publishes is
