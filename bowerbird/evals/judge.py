@@ -86,6 +86,7 @@ class Judge(ABC):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.left_out: list[str] = []  # baselines that do not apply here, and why
+        self._gold: dict[str, tuple[str, ...]] = {}  # as items keep it; that of a labelled task is long, and every system's is the same
 
     @classmethod
     def asks(cls, tested: Sequence[str]) -> bool:
@@ -207,13 +208,15 @@ class Judge(ABC):
             prompt += step.info.get("prompt_tokens") or 0
             completion += step.info.get("completion_tokens") or 0
             dollars += step.info.get("cost") or 0.0
+        if case.id not in self._gold:
+            self._gold[case.id] = best(case)[:_SHOWN]
         shown = turn.context if turn else None
         kept = {"score": result.score, "confidence": result.confidence, "nll": result.nll, "scored": result.scored or None, **(facts or {})}
         return Item(
             id=case.id,
             category=case.category,
             query=case.query,
-            gold=best(case)[:_SHOWN],
+            gold=self._gold[case.id],
             hits=result.keys[:_SHOWN],
             measures=of_case(self.setting.measures, case, result, self.setting.pool),
             tokens=shown.tokens if shown else tokens,

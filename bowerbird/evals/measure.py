@@ -86,7 +86,7 @@ class Pool:
         return (bisect_left(self.ordered, value) + bisect_right(self.ordered, value)) / 2 / len(self.ordered)
 
 
-Item = Callable[[Case, Result, Pool], float]
+Item = Callable[[Case, Result, Pool], Any]
 Places = NDArray[np.int64]
 OfPlaces = Callable[[Places], float]
 Drawn = Callable[[Places], Any]
@@ -98,8 +98,8 @@ class Measure:
     """A declared measure. Exactly one of `item` (its value for a case) and `whole` is given.
 
     `whole` reads all cases once and gives a function of places: the value of the set that these places draw, a place as
-    often as it is drawn. So a set can be resampled a thousand times without reading it again. Where that value is no number
-    but, say, a curve, `read` makes one of it: measures with the same `whole` share what is drawn.
+    often as it is drawn. So a set can be resampled a thousand times without reading it again. Where a value is no number but,
+    say, a curve, `read` makes one of it: what several measures are read off is computed once for all with the same `item` or `whole`.
     """
 
     name: str
@@ -124,7 +124,11 @@ class Measure:
         """The value of one case. Raises `InvalidInput` where there is none, never a NaN."""
         if self.item is None:
             raise InvalidInput(f"{self.name} is a property of the whole set, not a mean over cases: no case has a value of it.")
-        value = float(self.item(case, result, pool))
+        return self.told(case, self.item(case, result, pool))
+
+    def told(self, case: Case, found: Any) -> float:
+        """`of_case` of what `item` found of that case."""
+        value = float(self.read(found))
         if math.isnan(value):
             raise InvalidInput(f"{self.name} of case {case.id!r} is not a number.")
         return value

@@ -5,8 +5,10 @@ It knows measures by their declaration and no formula. A measure that has no val
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.compare import LEAST, Interval, interval, intervals, intervals_of_set
@@ -21,6 +23,7 @@ __all__ = ["estimates", "family", "of_case", "result_of", "taken"]
 _RESAMPLES = 1000
 
 
+@functools.cache
 def family(name: str) -> str:
     """The file of `metrics/` that a measure stands in: ranking, answers, classification and so on."""
     base = name.partition("@")[0]
@@ -35,11 +38,14 @@ def taken(names: Sequence[str], families: Sequence[str]) -> tuple[str, ...]:
 
 def of_case(names: Sequence[str], case: Case, result: Result, pool: Pool | None) -> dict[str, float]:
     """The value of each measure that is a mean over cases and says something of this one."""
-    found = {}
+    found: dict[str, float] = {}
+    seen: dict[Callable[..., Any], Any] = {}  # what several measures are read off, once
     for name in names:
         measure = get(name)
         if measure.item is not None and _says(name, case, result):
-            found[name] = measure.of_case(case, result, pool or Pool())
+            if measure.item not in seen:
+                seen[measure.item] = measure.item(case, result, pool or Pool())
+            found[name] = measure.told(case, seen[measure.item])
     return found
 
 

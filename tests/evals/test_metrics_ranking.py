@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import ValuesView
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from bowerbird.evals import measure
 from bowerbird.evals.measure import Result
 from bowerbird.evals.metrics import TABLE
 from bowerbird.evals.metrics.ranking import through_ir_measures
+from bowerbird.evals.scoring import of_case
 from bowerbird.evals.task import Case
 
 KEYS = [f"d{number}" for number in range(12)]
@@ -55,6 +57,24 @@ def test_by_hand() -> None:
     assert (one("AllHit@2", gold, keys), one("AllHit@3", gold, keys)) == (0.0, 1.0)
     assert one("Recall@2", gold, keys) == 0.5
     assert one("nDCG@10", gold, []) == 0.0
+
+
+def test_a_case_is_graded_once_for_all_measures() -> None:
+    asked: list[str] = []
+
+    class Gold(dict[str, float]):
+        def values(self) -> ValuesView[float]:
+            asked.append("values")
+            return super().values()
+
+    case, result = Case("q", "?", Gold(a=2.0, b=1.0)), Result("q", ("x", "b", "a"))
+    values = of_case(OUTSIDE, case, result, None)
+    together = len(asked)
+    assert values == {name: one(name, {"a": 2.0, "b": 1.0}, ["x", "b", "a"]) for name in OUTSIDE}
+    asked.clear()
+    for name in OUTSIDE:
+        of_case([name], case, result, None)
+    assert len(asked) == together + len(OUTSIDE) - 1
 
 
 def test_session_recall_counts_a_session_once() -> None:

@@ -71,11 +71,11 @@ def macro_f1(argument: str) -> Measure:
     def whole(cases: Sequence[Case], results: Sequence[Result], pool: Pool) -> OfPlaces:
         gold, given = label_numbers(cases, results)
         labels = int(max(gold.max(), given.max())) + 1
+        agreed, both = np.where(gold == given, gold, 0), np.stack([gold, given], axis=1)
 
         def value(places: Places) -> float:
-            wanted, got = gold[places], given[places]
-            right = np.bincount(wanted[wanted == got], minlength=labels)[1:]
-            either = np.bincount(wanted, minlength=labels)[1:] + np.bincount(got, minlength=labels)[1:]
+            right = np.bincount(agreed[places], minlength=labels)[1:]
+            either = np.bincount(both[places].ravel(), minlength=labels)[1:]
             return float((2 * right[either > 0] / either[either > 0]).mean())
 
         return value

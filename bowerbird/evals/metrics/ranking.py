@@ -18,7 +18,10 @@ __all__ = ["all_hit", "average_precision", "hit", "mrr", "ndcg", "precision", "r
 _Formula = Callable[[Sequence[float], Sequence[float], int], float]
 
 
-def _grades(case: Case, result: Result) -> tuple[list[float], list[float]]:
+_Graded = tuple[list[float], list[float]]
+
+
+def _grades(case: Case, result: Result, pool: Pool) -> _Graded:
     """Grades of the ranking in its order, and the relevant grades of the gold from high to low."""
     wanted = sorted((grade for grade in case.gold.values() if grade > 0), reverse=True)
     if not wanted:
@@ -33,12 +36,12 @@ def _grades(case: Case, result: Result) -> tuple[list[float], list[float]]:
 def _made(base: str, argument: str, about: str, formula: _Formula, optional: bool = False) -> Measure:
     k = cutoff(base, argument, optional)
 
-    def item(case: Case, result: Result, pool: Pool) -> float:
-        got, wanted = _grades(case, result)
+    def read(graded: _Graded) -> float:
+        got, wanted = graded
         depth = len(got) if k is None else k
         return formula(got[:depth], wanted, len(wanted) if k is None else k)
 
-    return Measure(base if k is None else f"{base}@{k}", about, item)
+    return Measure(base if k is None else f"{base}@{k}", about, _grades, read=read)
 
 
 def _dcg(grades: Sequence[float]) -> float:
@@ -96,7 +99,7 @@ def session_recall(argument: str) -> Measure:
     k = cutoff("session-Recall", argument)
 
     def item(case: Case, result: Result, pool: Pool) -> float:
-        _grades(case, result)
+        _grades(case, result, pool)
         wanted = {key.rpartition(":")[0] for key, grade in case.gold.items() if grade > 0}
         return len(wanted & {key.rpartition(":")[0] for key in result.keys[:k]}) / len(wanted)
 
