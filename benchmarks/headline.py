@@ -1,11 +1,13 @@
 """One encoder for all kinds, and a query adapter, beside the plain encoder, BM25 and their fusion: the headline table of learning.
 
-    python benchmarks/headline.py --minutes 60 --out docs/learned.md        # or: make learn
+    python benchmarks/headline.py --out docs/learned.md        # or: make learn
     python benchmarks/headline.py --small
 
 For each task: training groups from its training split (or its pool of labelled records), hard negatives from the plain encoder's own
 hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), one without each part (`--ablations`).
-Every system then ranks the same test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
+With `--rewards MINUTES` the local language model scores candidates of a part of the groups for so long, and those are trained from its
+rewards; `--llm CASES` also lets it classify so many cases a task behind eight retrieved examples. Every system then ranks the same
+test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
 nDCG@10 (nDCG@5 for tools, accuracy of the vote of 8 for examples), the mean over kinds counts each kind the same, and
 intervals are paired bootstraps over cases. Killed and started again it goes on: runs are folders, a fitted encoder is kept.
 """
@@ -16,7 +18,9 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +29,26 @@ from report import Report
 
 from bowerbird.components.shelf import Component
 from bowerbird.engine import Engine
+from bowerbird.evals.bench import Corpus, cache_folder, prepared
+from bowerbird.evals.cache import CallCache, cached
 from bowerbird.evals.compare import compare, interval
 from bowerbird.evals.results import item_file, read_items
 from bowerbird.evals.run import Options, run_task
 from bowerbird.evals.task import get
+from bowerbird.kinds import kind
 from bowerbird.learn.checkpoint import Checkpoint
-from bowerbird.learn.groups import Group, read, write
-from bowerbird.learn.ladder import trainer_of
+from bowerbird.learn.groups import Candidate, Group, read, write
 from bowerbird.learn.mine import mine
 from bowerbird.learn.publish import data_hash
+from bowerbird.learn.rewards.likelihood import Likelihood
+from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
-from bowerbird.learn.trainer import Only, Setting
-from bowerbird.ports import Encoder, Trained
+from bowerbird.learn.trainer import Only, Setting, trainer_of
+from bowerbird.ports import LLM, Encoder, Trained
 
-FUSED = "rrf(bm25(k=100), dense(k=100))"
+FUSED = "dbsf(bm25(k=100), dense(k=100)) >> neighbours"
+SCORED = ("banking77", "trec", "sst2", "nq", "hotpotqa", "xquad_en")  # tasks with answers that a model can find likely
+CANDIDATES = 8  # of a group that are scored: two that help at most, the rest others
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,10 @@ LINES = (
 SMALL = tuple(
     replace(line, train=200, test=60) for line in LINES if line.task in ("xquad_en", "inscit", "locomo", "metatool", "bfcl_tools", "trec")
 )
+ALSO = (Line("locomo", "memory", None, None, "Recall@5"), Line("realtalk", "memory", None, None, "Recall@5"))
+"""Further measures of the same runs, shown and in no mean."""
+CHOSEN = tuple(Line(task, "example", None, None, "accuracy", "classify") for task in ("trec", "sst2", "snips", "ag_news"))
+"""What the language model classifies behind eight examples."""
 Scores = Mapping[str, Mapping[str, float]]  # task -> case -> value
 
 
@@ -90,18 +104,24 @@ class Shop:
 
 
 def judged(
-    shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, specs: Sequence[str] = (), trained: Trained | None = None
+    shop: Shop,
+    lines: Sequence[Line],
+    name: str,
+    encoder: Encoder,
+    specs: Sequence[str] = (),
+    trained: Trained | None = None,
+    llm: LLM | None = None,
 ) -> dict[str, Path]:
-    """Task -> the folder of its run with that encoder, and with those components."""
+    """Task -> the folder of its run with that encoder, and with those components and that model."""
 
-    def opened(path: Path, made: Encoder | None, llm: Any) -> Engine:
-        return Engine(path, encoder=made, llm=None, trained=trained)
+    def opened(path: Path, made: Encoder | None, model: Any) -> Engine:
+        return Engine(path, encoder=made, llm=model, trained=trained)
 
     folders = {}
     for line in lines:
         options = Options(limit=line.test, protocol=line.protocol, seed=shop.seed)
         folders[line.task], _ = run_task(
-            get(line.task), specs, opened, encoder=encoder, llm=None, options=options, out=shop.folder / "runs" / name, data=shop.data
+            get(line.task), specs, opened, encoder=encoder, llm=llm, options=options, out=shop.folder / "runs" / name, data=shop.data
         )
     shop.said(f"judged {name}")
     return folders
@@ -147,9 +167,44 @@ def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
     return groups
 
 
-def _bench(shop: Shop, line: Line) -> Engine:
-    from bowerbird.evals.bench import Corpus, cache_folder, prepared
+def rewarded(shop: Shop, groups: Sequence[Group], llm: LLM, minutes: float) -> list[Group]:
+    """The groups, a part of them with rewards of the language model (LLM-Embedder, section 3.1): evenly from the tasks that have answers,
+    for as long as was given. Groups in which candidates hardly differ keep their labels alone. Made once."""
+    path = shop.folder / "rewarded.jsonl"
+    if path.exists():
+        return list(read(path))
+    shows = {name: _shows(shop, name) for name in SCORED}
+    by_task = {name: [group for group in groups if group.source == name and group.answers and group.positives] for name in SCORED}
+    order = [group for row in zip_longest(*by_task.values()) for group in row if group is not None]
+    measure = Likelihood(show=lambda group, candidate: shows[group.source].get(candidate.key, candidate.text))
+    until, done = time.monotonic() + 60 * minutes, dict[tuple[str, str], Group]()
+    with closing(CallCache(cache_folder() / "calls.sqlite")) as calls:
+        model = cached(llm, calls, together=256)
+        for start in range(0, len(order), 16):
+            if time.monotonic() > until:
+                break
+            block = [replace(group, candidates=_few(group)) for group in order[start : start + 16]]
+            done.update({(group.source, group.id): group for group in measure.score(block, model)})
+    telling = {(group.source, group.id): group for group in smooth(list(done.values()))}
+    shop.said(f"scored {len(done)} groups, {len(telling)} of them tell candidates apart")
+    made = [telling.get((group.source, group.id), group) for group in groups]
+    write(path, made)
+    return made
 
+
+def _few(group: Group) -> tuple[Candidate, ...]:
+    helps = group.positives[:2]
+    others = [candidate for candidate in group.candidates if candidate.label <= 0]
+    return (*helps, *others[: CANDIDATES - len(helps)])
+
+
+def _shows(shop: Shop, name: str) -> dict[str, str]:
+    """Key -> the record as a prompt shows it: an example with its output."""
+    task = get(name)
+    return {record.key: kind(record.kind).show(record) for record in task.records(task.data(shop.data))}
+
+
+def _bench(shop: Shop, line: Line) -> Engine:
     task = get(line.task)
     found = task.data(shop.data)
 
@@ -188,7 +243,7 @@ def fitted(
 class _NoBench:
     """Training here works on groups alone."""
 
-    def run(self, turns: Any, spec: str, *, trained: Any = None) -> Any:
+    def run(self, turns: Any, spec: str, *, trained: Any = None, records: bool = False) -> Any:
         raise AssertionError("no bower is at hand here")
 
 
@@ -200,14 +255,12 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def systems_of(lines: Sequence[Line], plain: Mapping[str, Path], others: Mapping[str, Mapping[str, Path]]) -> dict[str, Scores]:
+Systems = Mapping[str, tuple[Mapping[str, Path], str]]  # name -> the folders of its runs, and what it is called there
+
+
+def systems_of(lines: Sequence[Line], systems: Systems) -> dict[str, Scores]:
     """Scores of every system."""
-    return {
-        "BM25": scores(lines, plain, "bm25"),
-        "plain": scores(lines, plain, "dense"),
-        "fusion": scores(lines, plain, FUSED),
-        **{name: scores(lines, folders, "dense") for name, folders in others.items()},
-    }
+    return {name: scores(lines, folders, called) for name, (folders, called) in systems.items()}
 
 
 def numbers(lines: Sequence[Line], systems: Mapping[str, Scores]) -> dict[str, Any]:
@@ -241,8 +294,13 @@ def table_of(found: Mapping[str, Any]) -> list[str]:
     for name, mean in found["mean over kinds"].items():
         seen = f"{mean['difference']:+.4f} ({mean['from']:+.4f} to {mean['to']:+.4f}), p {mean['p']:.2g}" if "p" in mean else ""
         text.append(f"| {name} | {mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}] | {seen} |")
+    return [*text, "", *task_rows(found)]
+
+
+def task_rows(found: Mapping[str, Any]) -> list[str]:
+    """The Markdown lines of the table task by task."""
     systems = found["means"]
-    text += ["", "| kind | task | measure | n | " + " | ".join(systems) + " |", "|---|---|---|---|" + "---|" * len(systems)]
+    text = ["| kind | task | measure | n | " + " | ".join(systems) + " |", "|---|---|---|---|" + "---|" * len(systems)]
     for row in found["tasks"]:
         cells = []
         for name, of in systems.items():
@@ -256,10 +314,10 @@ def table_of(found: Mapping[str, Any]) -> list[str]:
 def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], seconds: float, options: Mapping[str, Any]) -> dict[str, Path]:
     """Task -> the run of the encoder that was trained on that task's kind alone, within the time that kind had in the common one."""
     folders: dict[str, Path] = {}
-    for kind in dict.fromkeys(line.kind for line in lines):
-        mine = [group for group in groups if group.kind == kind]
-        made, _, _ = fitted(shop, "encoder", f"only-{kind}", mine, seconds * len(mine) / len(groups), options)
-        folders |= judged(shop, [line for line in lines if line.kind == kind], f"only-{kind}", opened(made))
+    for name in dict.fromkeys(line.kind for line in lines):
+        own = [group for group in groups if group.kind == name]
+        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, seconds * len(own) / len(groups), options)
+        folders |= judged(shop, [line for line in lines if line.kind == name], f"only-{name}", opened(made))
     return folders
 
 
@@ -274,10 +332,13 @@ def opened(component: Any) -> Encoder:
 
 def main() -> None:
     from bowerbird.encoders.choose import choose
+    from bowerbird.llms.choose import choose as choose_llm
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a few groups of a few tasks, in five minutes")
     parser.add_argument("--minutes", type=float, default=15.0, help="training of the common encoder")
+    parser.add_argument("--rewards", type=float, default=0.0, help="minutes in which the local language model scores candidates first")
+    parser.add_argument("--llm", type=int, default=0, help="cases a task that the local language model classifies behind 8 examples")
     parser.add_argument("--specialists", action="store_true", help="an encoder for each kind as well")
     parser.add_argument("--ablations", action="store_true", help="the common encoder without each part as well, a third of the time each")
     parser.add_argument("--folder", type=Path, default=Path("runs/learned"))
@@ -293,21 +354,38 @@ def main() -> None:
     report = Report("One encoder for all kinds", ["what", "value"], None, ["torch", "sentence-transformers", "openvino"])
     seconds = 60.0 if given.small else 60 * given.minutes
     groups = lessons(shop, lines)
+    llm = choose_llm("local") if given.rewards or given.llm else None
+    if given.rewards and llm is not None:
+        groups = rewarded(shop, groups, llm, given.rewards)
     base = judged(shop, lines, "plain", plain, [FUSED])
+    systems: dict[str, tuple[Mapping[str, Path], str]] = {"BM25": (base, "bm25"), "plain": (base, "dense"), "fusion": (base, FUSED)}
     adapter, _, told = fitted(shop, "adapter", "adapter", groups, 30.0 if given.small else 180.0, {})
-    others = {"adapter": judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter))}
+    systems["adapter"] = judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter)), "dense"
     report.add("adapter, seconds", told["seconds"])
     common, _, told = fitted(shop, "encoder", "common", groups, seconds, {})
     report.add("common encoder, seconds", told["seconds"])
-    others["one encoder"] = judged(shop, lines, "common", opened(common))
+    trained = judged(shop, lines, "common", opened(common), [FUSED])
+    systems |= {"one encoder": (trained, "dense"), "one encoder, fused": (trained, FUSED)}
     if given.specialists:
-        others["specialists"] = specialists(shop, lines, groups, seconds, {})
+        systems["specialists"] = specialists(shop, lines, groups, seconds, {}), "dense"
     if given.ablations:
-        for name, options in ({"as above": {}} | dict(ABLATIONS)).items():
+        variants: Mapping[str, Mapping[str, Any]] = {"as above": {}, **ABLATIONS}
+        for name, options in variants.items():
             made, _, _ = fitted(shop, "encoder", name.replace(" ", "-"), groups, seconds / 3, options)
-            others[name] = judged(shop, lines, name.replace(" ", "-"), opened(made))
-    found = numbers(lines, systems_of(lines, base, others))
+            systems[name] = judged(shop, lines, name.replace(" ", "-"), opened(made)), "dense"
+    found = numbers(lines, systems_of(lines, systems))
     text = table_of(found)
+    also = [line for line in ALSO if any(line.task == other.task for other in lines)]
+    text += ["", "Further measures of the same runs:", "", *task_rows(numbers(also, systems_of(also, systems)))]
+    if given.llm and llm is not None:
+        chosen = [replace(line, test=given.llm) for line in CHOSEN]
+        pair = {
+            name: (judged(shop, chosen, f"llm-{name}", of, llm=llm), "dense")
+            for name, of in (("plain", plain), ("one encoder", opened(common)))
+        }
+        classified = numbers(chosen, systems_of(chosen, pair))
+        found["llm"] = classified
+        text += ["", f"{llm.name} behind the 8 examples that `dense` finds:", "", *table_of(classified)]
     print("\n".join(text))
     if given.out:
         told_all = {"machine": report.machine, "seconds": told["seconds"], "curve": told["curve"], **found}
