@@ -19,7 +19,7 @@ from bowerbird.ledger import Event, Ledger
 from bowerbird.ports import Library
 from bowerbird.types import CORRECTION, Record, Scope
 
-__all__ = ["Experience", "experience"]
+__all__ = ["Experience", "agreed", "experience"]
 
 _PAGE = 1000
 
@@ -63,6 +63,11 @@ def experience(ledger: Ledger, library: Library, scope: Scope, upto: int | None 
     return Experience(tuple(groups), upto if upto is not None else last, len(served), len(outcomes), gone)
 
 
+def agreed(label: float) -> float:
+    """The label, or 0 between -0.05 and 0.05: people disagree about it."""
+    return label if abs(label) >= 0.05 else 0.0
+
+
 def _until(ledger: Ledger, scope: Scope, upto: int | None) -> Iterator[Event]:
     after = 0
     while page := list(ledger.events(scope, after=after, limit=_PAGE)):
@@ -92,7 +97,7 @@ def _groups(served: Event, outcomes: Sequence[Event], library: Library, scope: S
             Candidate(
                 hit["key"],
                 kind(record.kind).encode(record),
-                label=value if abs(value) >= 0.05 else 0.0,
+                label=agreed(value),
                 shown=places.get(hit["key"]),
                 scores=hit["scores"],
             )

@@ -6,13 +6,16 @@ Kept groups lie in `learning/` of the bower, a folder for each scope, so that no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bowerbird.errors import UnknownName
-from bowerbird.learn.experience import Experience, experience
+from bowerbird.learn.experience import Experience, agreed, experience
 from bowerbird.learn.groups import Candidate, Group, read, write
 from bowerbird.learn.rewards.measured import alike
 from bowerbird.learn.rewards.smooth import smooth
@@ -24,6 +27,7 @@ __all__ = ["STEPS", "Step", "Workshop", "merged"]
 
 Step = Literal["scored", "mined", "synth"]
 STEPS: tuple[Step, ...] = get_args(Step)
+_Name = tuple[str, str, str, str]
 
 
 class Workshop:
@@ -49,9 +53,14 @@ class Workshop:
         return write(self._path(step), groups)
 
     def groups(self, upto: int | None = None, more: Sequence[Path] = ()) -> tuple[list[Group], Experience]:
-        """All there is: the ledger's groups with what steps added to them, then those of files in `more`; rewards are smoothed raw ones."""
+        """All there is: the ledger's groups with what steps added to them, then those of files in `more`; rewards are smoothed raw ones.
+
+        What the ledger said when a step kept a group is asked of the ledger anew: such a group adds candidates and rewards, no labels,
+        and only to queries that the ledger speaks of up to that position.
+        """
         found = self.experience(upto)
-        every = [*found.groups, *(group for step in STEPS for group in self.kept(step)), *(g for path in more for g in read(path))]
+        kept = _added(found.groups, (group for step in STEPS for group in self.kept(step)))
+        every = [*found.groups, *kept, *(g for path in more for g in read(path))]
         return [_smoothed(group) for group in merged(every)], found
 
     def _path(self, step: Step) -> Path:
@@ -68,13 +77,51 @@ def _smoothed(group: Group) -> Group:
 
 
 def merged(groups: Iterable[Group]) -> list[Group]:
-    """One group for each (query, kind, source, scope), in order of first appearance: candidates by key, the first label and text
-    that is known, the first reward that is known, and answers from whoever has them."""
-    found: dict[tuple[str, str, str, str], Group] = {}
+    """One group for each (query, kind, source, scope), in order of first appearance: candidates by key, the first text and the first
+    reward that is known, and answers from whoever has them.
+
+    A label is the mean of what turns (`about["turn"]`; a group without one is a turn of its own) said of that candidate, each turn one
+    voice; a turn that said nothing has none. Where two or more turns' mean is between -0.05 and 0.05 they disagree, and it is 0.
+    """
+    found: defaultdict[_Name, list[Group]] = defaultdict(list)
     for group in groups:
-        name = (group.id, group.kind, group.source, group.scope)
-        found[name] = _both(found[name], group) if name in found else group
-    return list(found.values())
+        found[_name(group)].append(group)
+    return [of[0] if len(of) == 1 else _heard(reduce(_both, of), of) for of in found.values()]
+
+
+def _name(group: Group) -> _Name:
+    return group.id, group.kind, group.source, group.scope
+
+
+def _added(told: Iterable[Group], kept: Iterable[Group]) -> Iterator[Group]:
+    """What kept groups add to what the ledger tells now: copies of its turns without labels, and without records that it spoke of then
+    and does not now."""
+    now: defaultdict[_Name, set[str]] = defaultdict(set)
+    for group in told:
+        now[_name(group)].update(candidate.key for candidate in group.candidates)
+    for group in kept:
+        name = _name(group)
+        if "turn" not in group.about:
+            yield group
+        elif name in now:
+            stands = (one for one in group.candidates if not one.label or one.key in now[name])
+            yield replace(group, candidates=tuple(replace(one, label=0.0) for one in stands))
+
+
+def _heard(whole: Group, parts: Sequence[Group]) -> Group:
+    """The merged group with the labels of all its parts."""
+    said: defaultdict[str, defaultdict[object, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for place, group in enumerate(parts):
+        for candidate in group.candidates:
+            if candidate.label:
+                said[candidate.key][group.about.get("turn", place)].append(candidate.label)
+    return replace(whole, candidates=tuple(replace(one, label=_label(said[one.key])) for one in whole.candidates))
+
+
+def _label(turns: Mapping[object, Sequence[float]]) -> float:
+    voices = [math.fsum(labels) / len(labels) for labels in turns.values()]
+    mean = math.fsum(voices) / max(1, len(voices))
+    return mean if len(voices) < 2 else agreed(mean)
 
 
 def _both(first: Group, second: Group) -> Group:
@@ -98,7 +145,6 @@ def _both(first: Group, second: Group) -> Group:
 def _one(first: Candidate, second: Candidate) -> Candidate:
     return replace(
         first,
-        label=first.label or second.label,
         raw=second.raw if first.raw is None else first.raw,
         reward=second.reward if first.reward is None else first.reward,
         shown=second.shown if first.shown is None else first.shown,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,64 @@ def test_merging_keeps_what_is_known_and_loses_nothing() -> None:
     ]
     assert (both.answers, both.nothing) == (("gold",), -3.0)
     assert len(merged([first, Group("q", "memory", "s", ()), Group("q", "tool", "other", ())])) == 3
+
+
+def said(label: float, turn: str = "", key: str = "a") -> Group:
+    return Group("q", "tool", "ledger", (Candidate(key, "x", label), Candidate("z", "y")), about={"turn": turn} if turn else {})
+
+
+@pytest.mark.parametrize(
+    ("groups", "label"),
+    [
+        ([said(1.0, "t1"), said(-1.0, "t2"), said(-1.0, "t3")], -1 / 3),
+        ([said(1.0, "t1"), said(0.0, "t2"), said(0.0)], 1.0),
+        ([said(1.0, "t1"), said(-0.96, "t2")], 0.0),
+        ([said(1.0, "t1"), said(1.0, "t1"), said(-1.0, "t2")], 0.0),
+        ([said(0.02), said(0.0, "t1")], 0.02),
+        ([said(0.1, "t1"), said(0.2, "t2"), said(0.3, "t3"), said(1.0, "t4", "b")], 0.2),
+    ],
+    ids=["a mean", "who says nothing has no voice", "disagreement", "a turn twice is one voice", "one voice stays", "by record"],
+)
+def test_every_turn_is_one_voice_in_any_order(groups: list[Group], label: float) -> None:
+    found = {next(c.label for c in both.candidates if c.key == "a") for order in permutations(groups) for both in merged(order)}
+    assert len(found) == 1, "to the last digit"
+    assert found.pop() == pytest.approx(label)
+
+
+def test_a_later_complaint_reaches_training_also_where_a_step_kept_praise(bird: Engine) -> None:
+    bird.add([{"key": "vpn", "kind": "passage", "text": "The office network needs the VPN."}])
+    shop = workshop(bird)
+
+    def label(upto: int | None = None) -> float:
+        (group,) = shop.groups(upto)[0]
+        return next(candidate.label for candidate in group.candidates if candidate.key == "vpn")
+
+    def say(value: float) -> int:
+        return bird.feedback(bird.augment("office network", spec="bm25 >> budget"), value, keys="vpn")
+
+    first = say(1)
+    assert shop.keep("mined", [replace(g, candidates=(*g.candidates, Candidate("tea", "Tea"))) for g in shop.groups()[0]]) == 1
+    assert label() == 1.0
+    say(-0.5)
+    assert label() == 0.25, "two turns, two voices: what the step kept is the first one's"
+    assert label(first) == 1.0
+    say(-1)
+    shop.keep("scored", shop.groups()[0])
+    assert label() == pytest.approx(-1 / 6)
+    assert label(first) == 1.0, "what was kept later says nothing of what came later"
+    assert [candidate.key for candidate in shop.groups()[0][0].candidates] == ["vpn", "tea"]
+
+
+def test_what_a_step_kept_of_a_record_that_changed_since_is_left_out(bird: Engine) -> None:
+    bird.add([{"key": key, "kind": "passage", "text": f"The office network, {key}."} for key in ("vpn", "lan")])
+    turn = bird.augment("office network", spec="bm25 >> budget")
+    bird.feedback(turn, 1, keys=("vpn", "lan"))
+    shop = workshop(bird)
+    shop.keep("mined", shop.groups()[0])
+    bird.add([{"key": "vpn", "kind": "passage", "text": "The office network needs nothing any more."}])
+    assert [[candidate.key for candidate in group.candidates] for group in shop.groups()[0]] == [["lan"]]
+    bird.delete("lan")
+    assert shop.groups()[0] == []
 
 
 def _task(records: list[Record], splits: dict[str, list[Case]]) -> Task:
