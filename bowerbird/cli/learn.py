@@ -315,16 +315,16 @@ def rollback(
       bowerbird learn rollback adapter
       bowerbird learn rollback adapter --to 0
     """
+    from bowerbird.learn.publish import ROLLBACK, before
     from bowerbird.learn.publish import publish as let_serve
 
     with call.engine() as engine:
         serving = engine.shelf.serving(component, _scope(engine))
         if serving is None and to is None:
             raise InvalidInput(f"No {component} serves {_scope(engine)}: there is nothing to go back from.")
-        parent = str((serving.card.get("parent") if serving else None) or f"{component}@0")
-        version = int(parent.rpartition("@")[2]) if to is None else to
+        version = (before(engine, serving) if serving else 0) if to is None else to
         with call.progress(f"rollback {component}", 1) as bar:
-            let_serve(engine, component, version, _scope(engine), "rollback", bar)
+            let_serve(engine, component, version, _scope(engine), ROLLBACK, bar)
         now = engine.shelf.serving(component, _scope(engine))
     said = f"{now.name} serves again." if now else f"No {component} serves any more."
     return Out({"component": component, "serving": now.name if now else None}, lambda: [said])

@@ -24,10 +24,12 @@ from bowerbird.learn.groups import PARTS, Group, Part, part
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, TooLittle, Trainer, trainer_of
 from bowerbird.types import Scope
 
-__all__ = ["LEAST", "MARGIN", "Made", "Verdict", "made", "publish", "sides", "verdict"]
+__all__ = ["LEAST", "MARGIN", "ROLLBACK", "Made", "Verdict", "before", "made", "publish", "sides", "verdict"]
 
 LEAST = 20
 """Held-out queries without which nothing is decided."""
+ROLLBACK = "rollback"
+"""Why a version serves again."""
 MARGIN = 0.01
 """What a kind may lose, in units of the measure."""
 
@@ -152,6 +154,19 @@ def publish(bower: Bower, component: str, version: int, scope: Scope, why: str, 
     note = {"component": component, "version": version, "before": before.name if before else None, "why": why}
     bower.ledger.published(note, scope)
     return shelf.get(component, version) if version else None
+
+
+def before(bower: Bower, serving: Artifact) -> int:
+    """The version that served its scope before `serving` did, 0 = none: as the ledger notes it, else the card's parent.
+
+    Goings back are passed over, so that going back twice does not lead to where one was.
+    """
+    name = f"{serving.component}@0"
+    noted = bower.ledger.events(serving.scope, type="published", limit=1_000_000)
+    bodies = [event.body for event in noted if event.body.get("component") == serving.component]
+    told = [body["before"] for body in bodies if body["version"] == serving.version and body["why"] != ROLLBACK]
+    served = told[-1] if told else serving.card.get("parent")
+    return int(str(served or name).rpartition("@")[2])
 
 
 def data_hash(groups: Sequence[Group]) -> str:

@@ -11,7 +11,7 @@ from bowerbird import Engine
 from bowerbird.errors import InvalidInput, NotFound
 from bowerbird.evals.report import gather
 from bowerbird.learn.groups import Candidate, Group
-from bowerbird.learn.publish import made, publish, sides, verdict
+from bowerbird.learn.publish import ROLLBACK, before, made, publish, sides, verdict
 from bowerbird.learn.trainer import Setting, TooLittle, Trainer, gain_at
 from bowerbird.types import Scope
 
@@ -104,6 +104,17 @@ def test_what_was_learnt_in_one_scope_serves_no_other(bird: Engine, shift_traine
     publish(bird, "adapter", version, ANN, "better")
     seen = {str(scope): bird.shelf.component("adapter", scope) is not None for scope in _scopes()}
     assert seen == {"acme/ann": True, "acme/ann/s1": True, "acme": False, "acme/bob": False, "other": False}
+
+
+def test_going_back_leads_to_what_served_before_and_not_to_the_parent(bird: Engine, shift_trainer: type[Trainer]) -> None:
+    versions = [made(shift_trainer(), groups(label), setting(bird), bird.shelf, ANN).artifact.version for label in (0.2, 0.3, 0.4)]
+    for version in versions:  # all of them fitted while none served, so all have the parent none
+        publish(bird, "adapter", version, ANN, "better")
+    seen = []
+    while (serving := bird.shelf.serving("adapter", ANN)) is not None:
+        seen.append(serving.version)
+        publish(bird, "adapter", before(bird, serving), ANN, ROLLBACK)
+    assert seen == versions[::-1]
 
 
 def test_no_query_is_on_two_sides() -> None:
