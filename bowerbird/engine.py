@@ -391,13 +391,15 @@ class Engine:
 
         The vectors of this one are kept (`encoders` lists them), so that going back encodes only what has changed since. Stopped at
         any moment, the old one serves; the next call goes on. A later `open` takes the encoder by the name given here; one of your own
-        it has to be given. `also` writes to the catalog in the transaction that lets the new one serve.
+        it has to be given. `also` writes to the catalog in the transaction that lets the new one serve; without it, the shelf says from
+        then on that no trained encoder serves.
         """
         name = encoders.absolute(encoder, self.path) if isinstance(encoder, str) else "none" if encoder is None else ""
         made = encoders.choose(name) if isinstance(encoder, str) else encoder
         done = self.index.prepare(made, progress)
-        self.index.switch(made, self._parts.replacing(made), {"encoder": encoders.movable(name, self.path)}, also)
+        self.index.switch(made, self._parts.replacing(made), {"encoder": encoders.movable(name, self.path)}, also or self._none_trained())
         self._encoder_name = name
+        self.shelf.look_again()
         return done
 
     def encoders(self) -> Sequence[Kept]:
@@ -434,6 +436,17 @@ class Engine:
         self.close()
 
     # --- the inside ---------------------------------------------------------------------------------------------------
+
+    def _none_trained(self) -> Also:
+        """What notes on the shelf that no trained encoder serves."""
+        owners = [artifact.scope for artifact in self.shelf.list("encoder") if artifact.published is not None]
+        notes = [self.shelf.publishing("encoder", 0, owner) for owner in owners]
+
+        def written(connection: Any) -> None:
+            for note in notes:
+                note(connection)
+
+        return written
 
     def _scope(self, scope: Scope | str | None) -> Scope:
         return Scope.parse(self.scope if scope is None else scope)

@@ -19,6 +19,7 @@ from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.index import index as indexes
 from bowerbird.ports import Vectors
 from bowerbird.testing.encoders import HashEncoder
+from bowerbird.types import Scope
 
 
 class Counting(HashEncoder):
@@ -270,6 +271,7 @@ from bowerbird.index.places import Place
 from bowerbird.catalog import Catalog
 from bowerbird.stores.edge import EdgeStore
 from bowerbird.testing.encoders import HashEncoder
+from bowerbird.types import Scope
 
 def dying(owner, name, left, after):
     real = getattr(owner, name)
@@ -330,3 +332,17 @@ def test_kill(tmp_path: Path, moment: str) -> None:
         assert bird.verify()[0].clean
         assert bird.catalog.totals()["records"] == 400
         assert dense(bird, "passage number 399 about topic 0")[0] == "p399"
+
+
+def test_another_encoder_by_hand_leaves_no_trained_one_serving_on_the_shelf(tmp_path: Path) -> None:
+    class Kept:
+        def save(self, folder: Path) -> None:
+            folder.mkdir(parents=True)
+
+    with opened(tmp_path, HashEncoder(64)) as bird:
+        bird.add(rows(0, 5))
+        kept = bird.shelf.keep("encoder", Kept(), Scope("acme"), {})
+        bird.shelf.publish("encoder", kept.version, kept.scope)
+        assert bird.shelf.serving("encoder", kept.scope) is not None
+        bird.reembed(HashEncoder(32))
+        assert bird.shelf.serving("encoder", kept.scope) is None

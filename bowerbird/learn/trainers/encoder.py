@@ -147,7 +147,6 @@ class EncoderTrainer(Trainer):
             bower.catalog.set_fact(_BEFORE, now)
         note = bower.shelf.publishing(self.component, chosen.version if chosen else 0, scope)
         bower.reembed(f"auto:{chosen.path}" if chosen else bower.catalog.fact(_BEFORE) or "auto", progress, note)
-        bower.shelf.look_again()
 
     def scores(self, groups: Sequence[Group], component: Any | None, setting: Setting) -> Scores:
         """nDCG@10 among all candidates of the groups given: a new encoder's vectors are in no bower before it is published."""
