@@ -203,6 +203,21 @@ def test_length_has_a_column_where_a_row_has_it(made: Any, tmp_path: Path, monke
     assert ["| length |" in line for line in heads] == [True, False]
 
 
+def test_what_learning_left_beside_the_page_is_on_it(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standings, "authority", lambda board, data: [])
+    board = made([LINES[0]])
+    page, _ = standings.write(board, tmp_path / "x.md", None)
+    assert "## Learned" not in page.read_text()
+    plain, one = {"value": 0.6, "low": 0.5, "high": 0.7}, {"value": 0.7, "low": 0.6, "high": 0.8}
+    against = {"difference": 0.1, "from": 0.05, "to": 0.15, "p": 0.0001, "decided": True}
+    told = {"mean over kinds": {"plain": plain, "one encoder": {**one, **against}}, "tasks": [{"task": "nq"}, {"task": "trec"}]}
+    (tmp_path / "learned.json").write_text(json.dumps(told))
+    page, data = standings.write(board, tmp_path / "x.md", None)
+    assert "| one encoder | 0.700<br>0.600–0.800 | +0.100 (+0.050 to +0.150), p < .001 |" in page.read_text()
+    assert "test splits of nq, trec by" in page.read_text()
+    assert json.loads(data.read_text())["learned"]["tasks"] == ["nq", "trec"]
+
+
 def test_what_fits_a_budget(made: Any) -> None:
     folder = made([LINES[0]]).rows[0].folder
     found = evidence(folder, ScriptedLLM(), (1, 10_000))

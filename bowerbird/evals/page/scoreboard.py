@@ -38,6 +38,7 @@ def text(board: Json, data: str = "scoreboard.json") -> str:
         rows = [row for row in board["rows"] if row["kind"] == kind]
         columns = [name for name in _COLUMNS if name not in _FEW or any(name in row["cells"] for row in rows)]
         parts += ["", f"## {kind}", "", *_table(_heads(columns), [_row(row, ours, columns) for row in rows])]
+    parts += _learned(board["learned"]) if "learned" in board else []
     parts += _tally(board["rows"])
     for curve in board["curves"]:
         parts += _curve(curve)
@@ -119,6 +120,21 @@ def _tally(rows: Sequence[Json]) -> list[str]:
         counts = ", ".join(f"{word} {words.count(word)}" for word in ("better", "undecided", "worse"))
         said.append(f"- Against {name}: {counts} (of {len(words)} rows).")
     return ["", "## In sum", "", *said]
+
+
+def _learned(learned: Json) -> list[str]:
+    """What `make learn` measured, on the means; task by task it stands in a page of its own."""
+    rows = []
+    for name, one in learned["systems"].items():
+        gain = (
+            f"{_signed(one['difference'])} ({_signed(one['from'])} to {_signed(one['to'])}), p {_chance(one['p'])}" if "p" in one else "–"
+        )
+        rows.append([markdown(name), f"{number(one['value'])}<br>{number(one['low'])}–{number(one['high'])}", gain])
+    about = (
+        f"Trained on the training splits and judged on the test splits of {', '.join(learned['tasks'])} by `make learn`: means over kinds, "
+        "paired by case. Task by task it is in [Learned](learned.md)."
+    )
+    return ["", "## Learned", "", about, "", *_table(["system", "mean over kinds", "against the plain encoder"], rows)]
 
 
 def _curve(curve: Json) -> list[str]:
