@@ -11,11 +11,11 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, Row, insert, select
 
 from bowerbird.database.database import Database
 from bowerbird.database.schema import events
@@ -29,6 +29,7 @@ _PROTOCOLS = ("likelihood", "scalar", "pairwise", "verbal")
 _LONGEST_NOTE = 10_000
 _COLUMNS = [column.name for column in events.c if column is not events.c.seq]
 _NOTE = f"INSERT INTO {events.name} ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+_SINCE = f"SELECT max(seq), sum(type = 'outcome') FROM {events.name} WHERE tenant = ? AND user = ? AND session = ? AND seq > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,65 +87,46 @@ class Ledger:
 
     def turn(self, id: str, scope: Scope) -> Event | None:
         """The served event of a turn of this scope."""
-        return next(self.events(scope, type="served", turn=id), None)
+        return self.turns([id], scope).get(id)
+
+    def turns(self, ids: Collection[str], scope: Scope) -> dict[str, Event]:
+        """Turn id -> served event, for those of `ids` (some thousand at most) that are turns of exactly this scope."""
+        query = select(events).where(events.c.turn.in_(ids), events.c.type == "served").order_by(events.c.seq.desc())
+        with self._db.reading() as connection:
+            rows = connection.execute(query).all()
+        return {row.turn: _event(row, scope) for row in rows if (row.tenant, row.user, row.session) == _owner(scope)}
 
     def last(self, scope: Scope) -> Event | None:
         """The newest served event of exactly this scope."""
-        query = (
-            select(events)
-            .where(
-                events.c.tenant == scope.tenant,
-                events.c.user == (scope.user or ""),
-                events.c.session == (scope.session or ""),
-                events.c.type == "served",
-            )
-            .order_by(events.c.seq.desc())
-            .limit(1)
-        )
+        query = select(events).where(*_of(scope), events.c.type == "served").order_by(events.c.seq.desc()).limit(1)
         with self._db.reading() as connection:
             row = connection.execute(query).first()
-        return None if row is None else Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
+        return None if row is None else _event(row, scope)
 
-    def since(self, after: int) -> tuple[int, int]:
-        """The newest position, and how many outcomes came after position `after`, whoever made them: that something happened, not what.
+    def since(self, after: int, scope: Scope) -> tuple[int, int]:
+        """The newest position of exactly this scope, and how many of its outcomes came after position `after`: that something happened,
+        not what.
 
         Every turn is an event of its own, so the newest position alone would always say that something is new.
         """
-        newest, outcomes = self._db.look("SELECT max(seq), sum(type = 'outcome') FROM events WHERE seq > ?", [after])[0]
+        newest, outcomes = self._db.look(_SINCE, [*_owner(scope), after])[0]
         return newest or after, outcomes or 0
 
-    def events(
-        self, scope: Scope, *, type: str | None = None, turn: str | None = None, after: int = 0, limit: int = 1000
-    ) -> Iterator[Event]:
+    def events(self, scope: Scope, *, type: str | None = None, after: int = 0, limit: int = 1000) -> Iterator[Event]:
         """Events of exactly this scope by position, beginning after position `after`."""
-        query = (
-            select(events)
-            .where(
-                events.c.tenant == scope.tenant,
-                events.c.user == (scope.user or ""),
-                events.c.session == (scope.session or ""),
-                events.c.seq > after,
-            )
-            .order_by(events.c.seq)
-            .limit(limit)
-        )
+        query = select(events).where(*_of(scope), events.c.seq > after).order_by(events.c.seq).limit(limit)
         if type is not None:
             query = query.where(events.c.type == type)
-        if turn is not None:
-            query = query.where(events.c.turn == turn)
         with self._db.reading() as connection:
             rows = connection.execute(query).all()
         for row in rows:
-            yield Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
+            yield _event(row, scope)
 
     def count(self, scope: Scope) -> dict[str, int]:
         """Events of exactly this scope by type."""
         totals: dict[str, int] = {}
         with self._db.reading() as connection:
-            query = select(events.c.type).where(
-                events.c.tenant == scope.tenant, events.c.user == (scope.user or ""), events.c.session == (scope.session or "")
-            )
-            for row in connection.execute(query):
+            for row in connection.execute(select(events.c.type).where(*_of(scope))):
                 totals[row.type] = totals.get(row.type, 0) + 1
         return totals
 
@@ -158,10 +140,23 @@ class Ledger:
         return altered
 
 
+def _owner(scope: Scope) -> tuple[str, str, str]:
+    return scope.tenant, scope.user or "", scope.session or ""
+
+
+def _of(scope: Scope) -> list[ColumnElement[bool]]:
+    """The terms of a query for exactly this scope's events."""
+    return [column == value for column, value in zip((events.c.tenant, events.c.user, events.c.session), _owner(scope), strict=True)]
+
+
+def _event(row: Row[Any], scope: Scope) -> Event:
+    return Event(row.seq, row.type, row.turn, scope, row.at, json.loads(row.body))
+
+
 def _row(type: str, turn: str | None, scope: Scope, body: Mapping[str, Any]) -> dict[str, Any]:
     dumped = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     at = time.time()
-    owner = (scope.tenant, scope.user or "", scope.session or "")
+    owner = _owner(scope)
     names = ("tenant", "user", "session")
     return {
         "type": type,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bowerbird import Engine
 from bowerbird.errors import InvalidInput
 from bowerbird.ledger.lessons import Lessons
 from bowerbird.spec import parse
+from bowerbird.testing.encoders import HashEncoder
 from bowerbird.testing.stage_suite import StageSuite
-from bowerbird.types import Scope
+from bowerbird.types import Scope, Turn
 
 ANN = Scope("acme", "ann")
 SPEC = "bm25 >> error_memory >> budget"
@@ -98,9 +101,9 @@ def test_lessons_keep_in_step_and_are_read_once(stocked: Engine) -> None:
 def test_an_outcome_that_comes_while_lessons_are_read_counts_once(stocked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     lessons = Lessons(stocked.ledger)
     complain(stocked, 2)
-    newest, outcomes = stocked.ledger.since(0)
+    newest, outcomes = stocked.ledger.since(0, ANN)
     with monkeypatch.context() as patched:
-        patched.setattr(stocked.ledger, "since", lambda after: (newest - 1, outcomes - 1))  # asked before the last one came
+        patched.setattr(stocked.ledger, "since", lambda after, scope: (newest - 1, outcomes - 1))  # asked before the last one came
         lessons.of(ANN)
     assert lessons.of(ANN) == Lessons(stocked.ledger).of(ANN)
 
@@ -118,6 +121,69 @@ def test_similar_questions_learn_as_far_as_they_are_near(stocked: Engine) -> Non
     complain(stocked, 12)
     assert order(stocked, "what is the boiler code now", "bm25 >> error_memory(near=0.5) >> budget")[0] == "new"
     assert order(stocked, "what is the boiler code now", "bm25 >> error_memory(near=0.999) >> budget")[0] == "old"
+
+
+def test_what_was_said_of_another_version_of_a_record_is_not_held_against_it(stocked: Engine) -> None:
+    complain(stocked, 12)
+    assert order(stocked, "what is the boiler code") == ["new"]
+    stocked.add([{"key": "old", "kind": "passage", "text": "The boiler code, the boiler code, is 5678 now, said the boiler note."}])
+    turn = stocked.augment("what is the boiler code", spec=SPEC)
+    assert [hit.record.key for hit in turn.hits if hit.record] == ["old", "new"]
+    assert all("error_memory" not in hit.scores for hit in turn.hits)
+    complain(stocked, 12)
+    assert order(stocked, "what is the boiler code") == ["new"], "what is said of the new one is heard"
+
+
+class Counting(HashEncoder):
+    """Notes what it encodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[str]] = []
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        self.calls.append(list(texts))
+        return super().encode(texts)
+
+
+def test_only_queries_of_lessons_that_name_a_hit_are_encoded_the_newest_first_and_once(
+    stocked: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        complain(stocked, 1, query=f"boiler code {number}")
+        complain(stocked, 1, query=f"green tea {number}", key="tea")
+    monkeypatch.setattr("bowerbird.stages.rerank.error_memory._COMPARED", 4)
+    encoder = Counting()
+    stage = parse("error_memory").bind({"encoder": encoder, "lessons": Lessons(stocked.ledger), "library": stocked.catalog}.get)
+    found = stocked.run([Turn(query, ANN) for query in ("boiler code 0", "the boiler code, 5")], "bm25", records=True)
+    before = stage(found)
+    assert encoder.calls == [[turn.query for turn in found], [f"boiler code {number}" for number in (2, 3, 4, 5)]]
+    assert stage(found[:1])[0].hits == before[0].hits, "alone as in a batch"
+    assert encoder.calls[2:] == [["boiler code 0"]]
+    assert "error_memory" in before[0].hits[0].scores, "the very query is known without its vector"
+
+
+def test_lessons_that_were_not_spoken_of_for_longest_are_forgotten(stocked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bowerbird.ledger.lessons._MOST", 2)
+    lessons = Lessons(stocked.ledger)
+    for query in ("boiler code 1", "boiler code 2", "boiler code 1", "boiler code 3"):
+        complain(stocked, 1, query=query)
+        lessons.vectors(ANN, [lesson.query for lesson in lessons.of(ANN)], "e", lambda texts: np.ones((len(texts), 2), np.float32))
+    assert [lesson.query for lesson in lessons.of(ANN)] == ["boiler code 1", "boiler code 3"]
+    assert lessons.of(ANN) == Lessons(stocked.ledger).of(ANN)
+    (named,) = {named for lesson in lessons.of(ANN) for named in lesson.values}
+    assert lessons.of(ANN, [named]) == lessons.of(ANN)
+    assert lessons.of(ANN, [(named[0], named[1] + 1)]) == []
+
+
+def test_many_lessons_are_read_with_few_statements(stocked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        complain(stocked, 1, query=f"boiler code {number}")
+    asked: list[int] = []
+    whole = stocked.ledger.turns
+    monkeypatch.setattr(stocked.ledger, "turns", lambda ids, scope: asked.append(len(ids)) or whole(ids, scope))
+    assert len(Lessons(stocked.ledger).of(ANN)) == 20
+    assert asked == [20]
 
 
 def test_settings_are_checked() -> None:
