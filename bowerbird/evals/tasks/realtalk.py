@@ -76,7 +76,7 @@ TASK = Task(
     licence="not stated",
     citation="Lee et al., REALTALK: a 21-day real-world dataset for long-term conversation, arXiv 2502.13270, 2025",
     protocols=("rank", "answer"),
-    measures=("Recall@10", "session-Recall@10", "nDCG@10", "F1"),
+    measures=("Recall@10", "Recall@5", "session-Recall@10", "nDCG@10", "F1"),
     splits=("test", "dev", "train"),
     files=(
         _file("Chat_1_Emi_Elise", "4e947998a751a1ba2c3710fc873b90fbcbc234fda7a5e4e75db2b762e0f25a36"),
