@@ -27,6 +27,26 @@ def test_a_newer_catalog_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_old_catalog_gets_the_index_of_scopes_and_keeps_its_events(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "c.db"
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        newest = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'events_scope'").fetchall()
+        connection.execute("DROP INDEX events_scope")
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", [str(version)])
+        for place in range(3):
+            row = ("served", f"t{place}", "acme", "ann", 0.0, "{}", "hash")
+            connection.execute("INSERT INTO events (type, turn, tenant, user, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    for _ in range(2):
+        database = Database(path)
+        assert database.look("SELECT value FROM meta WHERE name = 'schema'") == [(str(VERSION),)]
+        assert database.look("SELECT sql FROM sqlite_master WHERE name = 'events_scope'") == newest
+        assert database.look("SELECT seq, turn FROM events ORDER BY seq") == [(1, "t0"), (2, "t1"), (3, "t2")]
+        database.close()
+
+
 def test_steps_run_in_order_and_once(tmp_path: Path) -> None:
     database = Database(tmp_path / "c.db")
     ran: list[int] = []

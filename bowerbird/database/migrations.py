@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from bowerbird.database.schema import VERSION, artifacts, meta, metadata
+from bowerbird.database.schema import VERSION, artifacts, events_scope, meta, metadata
 from bowerbird.errors import CatalogError, CatalogTooNew
 
 __all__ = ["STEPS", "migrate"]
@@ -18,7 +18,12 @@ def _owned_artifacts(connection: Connection) -> None:
     artifacts.create(connection)
 
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {1: _owned_artifacts}  # STEPS[n] leads from version n to n + 1
+def _events_by_scope(connection: Connection) -> None:
+    """Events got an index by scope. Reads every event once."""
+    events_scope.create(connection)
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {1: _owned_artifacts, 2: _events_by_scope}  # STEPS[n] leads from version n to n + 1
 
 
 def migrate(connection: Connection, where: str, newest: int = VERSION, steps: Mapping[int, Callable[[Connection], None]] = STEPS) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-__all__ = ["VERSION", "artifacts", "changes", "events", "meta", "metadata", "records", "sources", "versions"]
+__all__ = ["VERSION", "artifacts", "changes", "events", "events_scope", "meta", "metadata", "records", "sources", "versions"]
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER PRIMARY KEY
@@ -97,6 +97,8 @@ events = Table(
     Column("hash", String(32), nullable=False),
     Index("events_turn", "turn", "type"),
 )
+# One scope's events after a position, in order; with the type, so that counting and filtering read no event.
+events_scope = Index("events_scope", *(events.c[name] for name in ("tenant", "user", "session", "seq", "type")))
 
 # Trained components: every version, whose they are, and since when one serves.
 artifacts = Table(

@@ -90,7 +90,10 @@ class Ledger:
         return self.turns([id], scope).get(id)
 
     def turns(self, ids: Collection[str], scope: Scope) -> dict[str, Event]:
-        """Turn id -> served event, for those of `ids` (some thousand at most) that are turns of exactly this scope."""
+        """Turn id -> served event, for those of `ids` (some thousand at most) that are turns of exactly this scope.
+
+        The scope is no term of the query: SQLite would take the index of scopes for it, and read all that this scope has.
+        """
         query = select(events).where(events.c.turn.in_(ids), events.c.type == "served").order_by(events.c.seq.desc())
         with self._db.reading() as connection:
             rows = connection.execute(query).all()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from bowerbird.database.database import Database
 from bowerbird.database.schema import events
@@ -109,3 +110,32 @@ def test_events_are_read_a_page_at_a_time(ledger: Ledger) -> None:
     rest = list(ledger.events(ANN, after=first[-1].seq))
     assert [e.seq for e in (*first, *rest)] == [1, 2, 3, 4, 5, 6]
     assert ledger.count(ANN) == {"served": 1, "outcome": 5}
+
+
+def test_what_one_scope_asks_for_reads_no_other_scopes_events(ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, Any]] = []
+    look = database.look
+
+    def looked(sql: str, given: Any = ()) -> Any:
+        ran.append((sql, given))
+        return look(sql, given)
+
+    @event.listens_for(database._reader, "before_cursor_execute")
+    def noted(_connection: Any, _cursor: Any, sql: str, given: Any, *_: Any) -> None:
+        ran.append((sql, given))
+
+    def plan(call: Callable[[], object]) -> str:
+        ran.clear()
+        call()
+        ((sql, given),) = ran
+        return " ".join(row[3] for row in look(f"EXPLAIN QUERY PLAN {sql}", given))
+
+    monkeypatch.setattr(database, "look", looked)
+    scope, turn = "INDEX events_scope (tenant=? AND user=? AND session=?", "INDEX events_turn (turn=? AND type=?"
+    assert f"{scope} AND seq>?)" in plan(lambda: list(ledger.events(ANN, after=1)))
+    assert f"{scope} AND seq>?)" in plan(lambda: list(ledger.events(ANN, type="outcome", after=1)))
+    assert f"COVERING {scope} AND seq>?)" in plan(lambda: ledger.since(1, ANN))
+    assert f"{scope})" in plan(lambda: ledger.last(ANN))
+    assert f"COVERING {scope})" in plan(lambda: ledger.count(ANN))
+    assert turn in plan(lambda: ledger.turn("t1", ANN))
+    assert turn in plan(lambda: ledger.turns(["t1", "t2"], ANN))
