@@ -14,7 +14,8 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from bowerbird.types import Scope
 __all__ = ["Artifact", "Component", "Shelf"]
 
 _CARD = "card.json"
+_FRESH = ".{}-{}"  # a version that is being written: its component, and 32 hex digits
 _LOOK = 1.0  # seconds after which what serves is looked up anew: another process may have published
 
 
@@ -70,26 +72,28 @@ class Shelf:
     # --- keeping ------------------------------------------------------------------------------------------------------
 
     def keep(self, component: str, made: Component, scope: Scope, card: Mapping[str, Any]) -> Artifact:
-        """Keep a new version; it does not serve yet. It is there whole or not at all, whatever is killed when."""
+        """Keep a new version; it does not serve yet. It is there whole or not at all, whatever is killed when; what a kill leaves is
+        deleted by the next one that keeps something."""
         table.load("components", component)
-        fresh = self.folder / f".{component}-{uuid.uuid4().hex}"
-        try:
-            made.save(fresh)
-            (fresh / _CARD).write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-            _on_disk(fresh)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-        with self._db.writing() as connection:
-            version = 1 + (connection.scalar(select(func.max(artifacts.c.version)).where(artifacts.c.name == component)) or 0)
-            path = self.folder / component / str(version)
-            shutil.rmtree(path, ignore_errors=True)  # of a version whose row was never written
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.rename(path)
-            _on_disk(path.parent)
-            row = {"name": component, "version": version, **_owner(scope), "created": time.time(), "published": None}
-            kept = {**row, "path": f"{component}/{version}", "card": json.dumps(dict(card), ensure_ascii=False, allow_nan=False)}
-            connection.execute(insert(artifacts), kept)
+        with _writing(self.folder):
+            fresh = self.folder / _FRESH.format(component, uuid.uuid4().hex)
+            try:
+                made.save(fresh)
+                (fresh / _CARD).write_text(json.dumps(dict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+                _on_disk(fresh)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
+            with self._db.writing() as connection:
+                version = 1 + (connection.scalar(select(func.max(artifacts.c.version)).where(artifacts.c.name == component)) or 0)
+                path = self.folder / component / str(version)
+                shutil.rmtree(path, ignore_errors=True)  # of a version whose row was never written
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh.rename(path)
+                _on_disk(path.parent)
+                row = {"name": component, "version": version, **_owner(scope), "created": time.time(), "published": None}
+                kept = {**row, "path": f"{component}/{version}", "card": json.dumps(dict(card), ensure_ascii=False, allow_nan=False)}
+                connection.execute(insert(artifacts), kept)
         return self.get(component, version)
 
     def get(self, component: str, version: int) -> Artifact:
@@ -183,6 +187,27 @@ class Shelf:
 
 def _owner(scope: Scope) -> dict[str, str]:
     return {"tenant": scope.tenant, "user": scope.user or "", "session": scope.session or ""}
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """While it lasts, unfinished versions in `folder` are left alone; before, those are deleted that nobody is writing any more.
+
+    Whoever writes shares a lock on the folder, which the kernel lets go when a process dies: who has it alone is the only one.
+    """
+    import fcntl  # not everywhere; nor can a folder be opened there, which `_on_disk` needs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(_FRESH.format("*", "[0-9a-f]" * 32)):
+                shutil.rmtree(left, ignore_errors=True)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _on_disk(folder: Path) -> None:

@@ -205,6 +205,38 @@ def test_a_kill_loses_nothing_and_the_old_component_still_serves(tmp_path: Path,
     assert _shelf(tmp_path).component("gate", ANN).thresholds[0] == pytest.approx(0.3)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system knows no kill -9")
+def test_what_a_kill_left_is_deleted_and_what_another_process_is_writing_is_not(tmp_path: Path) -> None:
+    shelf = _shelf(tmp_path)
+    other = tmp_path / "artifacts" / ".gate-notes"
+    other.mkdir(parents=True)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), "save"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "here\n"
+        shelf.keep("gate", _gate(0.1), ANN, CARD)
+        (half,) = set(shelf.folder.glob(".*")) - {other}
+        assert (half / "settings.json").exists(), "it is still being written"
+    finally:
+        child.kill()
+        child.communicate()
+    new = shelf.keep("gate", _gate(0.2), ANN, CARD)
+    assert list(shelf.folder.glob(".*")) == [other], "nobody writes it any more"
+    assert [artifact.version for artifact in shelf.list()] == [1, new.version]
+
+
+def test_who_keeps_two_things_at_once_loses_none(tmp_path: Path) -> None:
+    shelf = _shelf(tmp_path)
+
+    class Both:
+        def save(self, folder: Path) -> None:
+            _gate(0.1).save(folder)
+            shelf.keep("gate", _gate(0.2), ANN, CARD)
+
+    shelf.keep("gate", Both(), ANN, CARD)
+    assert [shelf.load(artifact).thresholds[0] for artifact in shelf.list()] == pytest.approx([0.2, 0.1])
+
+
 def test_a_component_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
     shelf = _shelf(tmp_path)
     with pytest.raises(InvalidInput, match="not finite"):
