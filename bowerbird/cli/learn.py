@@ -258,28 +258,39 @@ def compare(
     call: Call,
     artifact: Annotated[str, typer.Argument(help="A version, such as adapter@2.")],
     more: _More = None,
+    upto: _Upto = None,
     seed: _Seed = 0,
     margin: _Margin = 0.01,
+    believe: _Believe = 0,
 ) -> Out:
     """Judge a kept version again, on all held-out queries that there are now, against what serves. Nothing is published.
+
+    Doubt counts as it does for fit and auto. Exit code 1: it is not better, or may not be published.
 
     \b
     Examples:
       bowerbird learn compare adapter@2
       bowerbird learn compare gate@1 --json
     """
-    from bowerbird.learn.publish import sides, verdict
+    from dataclasses import replace
+
+    from bowerbird.learn.publish import refused, sides, verdict
     from bowerbird.learn.trainer import trainer_of
 
     with call.engine() as engine:
         shop = _workshop(engine)
         chosen = named(engine, artifact)
         trainer = trainer_of(chosen.component)
-        held = trainer.usable(sides(shop.groups(more=more or ())[0], seed)["test"])
+        groups, known = shop.groups(upto, more or ())
+        held = trainer.usable(sides(groups, seed)["test"])
         setting = _setting(engine, shop, chosen.component, seed)
         serving = engine.shelf.serving(chosen.component, _scope(engine))
         old = trainer.scores(held, engine.shelf.load(serving) if serving else None, setting)
-        found = verdict(old, trainer.scores(held, engine.shelf.load(chosen), setting), margin, seed)
+        new = trainer.scores(held, engine.shelf.load(chosen), setting)
+        found = verdict(old, new, margin, seed, _doubt(engine, known, believe))
+    if found.publish and (why := refused(chosen)):
+        kept = f"But what it was judged by when it was made stands: {why} Train it anew: bowerbird learn fit {chosen.component}"
+        found = replace(found, publish=False, why=f"{found.why} {kept}")
     data = {"artifact": chosen.name, "against": serving.name if serving else None, "verdict": found.as_json()}
     return Out(data, lambda: _told(found), 0 if found.publish else 1)
 
@@ -291,13 +302,14 @@ def publish(call: Call, artifact: Annotated[str, typer.Argument(help="A version,
     Examples:
       bowerbird learn publish adapter@2
     """
+    from bowerbird.learn.publish import refused
+
     with call.engine() as engine:
         chosen = named(engine, artifact)
-        judged = chosen.card.get("verdict", {})
-        if not judged.get("publish"):
-            raise InvalidInput(f"{chosen.name} is not published: {judged.get('why', 'it was never judged.')}")
+        if why := refused(chosen):
+            raise InvalidInput(f"{chosen.name} is not published: {why}")
         with call.progress(f"publish {chosen.name}", 1) as bar:
-            _publish(engine, chosen, judged["why"], bar)
+            _publish(engine, chosen, chosen.card["verdict"]["why"], bar)
         use = _use(engine, chosen.component)
     data = {"published": chosen.name, "use": use.get(chosen.component)}
     return Out(data, lambda: [f"{chosen.name} serves {chosen.scope} now.", *use.values()])

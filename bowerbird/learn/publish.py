@@ -24,7 +24,7 @@ from bowerbird.learn.groups import PARTS, Group, Part, part
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, TooLittle, Trainer, trainer_of
 from bowerbird.types import Scope
 
-__all__ = ["LEAST", "MARGIN", "ROLLBACK", "Made", "Verdict", "before", "made", "publish", "sides", "verdict"]
+__all__ = ["LEAST", "MARGIN", "ROLLBACK", "Made", "Verdict", "before", "made", "publish", "refused", "sides", "verdict"]
 
 LEAST = 20
 """Held-out queries without which nothing is decided."""
@@ -66,8 +66,14 @@ def sides(groups: Sequence[Group], seed: int = 0) -> dict[Part, list[Group]]:
     return found
 
 
-def verdict(old: Scores, new: Scores, margin: float = MARGIN, seed: int = 0) -> Verdict:
-    """New scores against old ones, query by query. Kinds or queries that one side lacks raise `InvalidInput`."""
+def verdict(old: Scores, new: Scores, margin: float = MARGIN, seed: int = 0, doubt: Doubt | None = None) -> Verdict:
+    """New scores against old ones, query by query; with a `doubt` about the outcomes that they are from it is against the new one,
+    whatever the numbers say. Kinds or queries that one side lacks raise `InvalidInput`."""
+    found = _by_numbers(old, new, margin, seed)
+    return found if doubt is None else replace(found, publish=False, why=doubt.sentence)
+
+
+def _by_numbers(old: Scores, new: Scores, margin: float, seed: int) -> Verdict:
     if old.keys() != new.keys():
         raise InvalidInput(f"Old and new were judged on other kinds: {', '.join(sorted(old))} and {', '.join(sorted(new))}.")
     queries = sum(len(scores) for scores in new.values())
@@ -105,8 +111,8 @@ def made(
 ) -> Made:
     """Train on the train side, stop by dev, judge on test against what serves `scope` now, and keep it with its card.
 
-    Nothing is published. With a `doubt` about what it is trained from, the verdict is against it, whatever the numbers say. Raises
-    `TooLittle` before any work where there is too little to learn from or to judge by.
+    Nothing is published. `doubt`: about what it is trained from. Raises `TooLittle` before any work where there is too little to learn
+    from or to judge by.
     """
     by_side = sides(groups, setting.seed)
     trainer.check(by_side["train"])
@@ -117,9 +123,7 @@ def made(
     fit = trainer.fit(by_side["train"], by_side["dev"], setting)
     before = trainer.scores(held, None if serving is None else shelf.load(serving), setting)
     after = trainer.scores(held, fit.component, setting)
-    found = verdict(before, after, margin, setting.seed)
-    if doubt is not None:
-        found = replace(found, publish=False, why=doubt.sentence)
+    found = verdict(before, after, margin, setting.seed, doubt)
     card = {
         "component": trainer.component,
         "parent": serving.name if serving else None,
@@ -143,6 +147,12 @@ def made(
     if setting.folder is not None:
         Checkpoint(setting.folder).clear()
     return Made(kept, fit, found)
+
+
+def refused(artifact: Artifact) -> str:
+    """Why that version may not serve: the verdict of when it was made. Empty where it may."""
+    judged = artifact.card.get("verdict", {})
+    return "" if judged.get("publish") else str(judged.get("why", "it was never judged."))
 
 
 def publish(bower: Bower, component: str, version: int, scope: Scope, why: str, progress: Progress | None = None) -> Artifact | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+import bowerbird
 from bowerbird import Engine
+from bowerbird.cli.app import app
 from bowerbird.errors import InvalidInput, NotFound
 from bowerbird.evals.report import gather
-from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.groups import Candidate, Group, write
 from bowerbird.learn.publish import ROLLBACK, before, made, publish, sides, verdict
 from bowerbird.learn.trainer import Setting, TooLittle, Trainer, gain_at
 from bowerbird.types import Scope
@@ -115,6 +121,38 @@ def test_going_back_leads_to_what_served_before_and_not_to_the_parent(bird: Engi
         seen.append(serving.version)
         publish(bird, "adapter", before(bird, serving), ANN, ROLLBACK)
     assert seen == versions[::-1]
+
+
+def test_compare_doubts_and_refuses_as_publishing_does(tmp_path: Path, shift_trainer: type[Trainer]) -> None:
+    path, more = tmp_path / "b.bower", tmp_path / "more.jsonl"
+    write(more, groups(0.2))
+    taught = ("--from", str(more))
+
+    def judge(likes: Sequence[float]) -> int:
+        with bowerbird.open(path, "home", encoder=None, llm=None) as bird:
+            bird.add([{"key": "boiler", "kind": "passage", "text": "The boiler shows E4."}])
+            return [bird.feedback(bird.augment("boiler E4", spec="bm25 >> budget"), like, keys="boiler") for like in likes][-1]
+
+    def told(*args: str, code: int) -> dict[str, Any]:
+        result = CliRunner().invoke(app, ["learn", *args, "-b", str(path), "-s", "home", "--json"])
+        assert result.exit_code == code, result.output
+        loaded: dict[str, Any] = json.loads(result.stdout)
+        return loaded
+
+    good = judge([1.0] * 40)
+    told("fit", "adapter", *taught, code=0)
+    told("compare", "adapter@1", *taught, code=0)
+    judge([-1.0] * 10)
+    doubted = told("compare", "adapter@1", *taught, code=1)["verdict"]
+    assert "the newest outcomes are in doubt" in doubted["why"]
+    assert doubted["mean"]["difference"]["value"] > 0.1, "the numbers are told all the same"
+    told("compare", "adapter@1", *taught, "--upto", str(good), code=0)
+    told("compare", "adapter@1", *taught, "--believe", "1000", code=0)
+    refused = told("fit", "adapter", *taught, code=1)["verdict"]["why"]
+    said = told("compare", "adapter@2", *taught, "--believe", "1000", code=1)["verdict"]["why"]
+    assert said.startswith("Better")
+    assert refused in said
+    assert refused in told("publish", "adapter@2", code=2)["error"]["message"]
 
 
 def test_no_query_is_on_two_sides() -> None:
