@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bowerbird.errors import InvalidInput, NotFound
+from bowerbird.evals.page.html import _title
 from bowerbird.evals.page.text import clean, cut, escape, markdown
 from bowerbird.evals.report import gather, write_report
 from bowerbird.evals.results import Cost, Estimate, Item, Latency, Run, item_file
@@ -490,3 +491,14 @@ def test_pieces_of_text() -> None:
     assert cut("x" * 1000, 400).startswith("x" * 300 + "\n[… 600 characters …]\n")
     assert escape("<a b='c'>&\"") == "&lt;a b=&#x27;c&#x27;&gt;&amp;&quot;"
     assert markdown("[a](b) | `c` <d>\n#e") == "\\[a\\]\\(b\\) \\| \\`c\\` &lt;d&gt; \\#e"
+
+
+def test_runs_of_one_task_are_told_apart_in_few_words() -> None:
+    def run(protocol: str, tokens: int, id: str = "x-1") -> dict[str, object]:
+        return {"task": "locomo", "split": "test", "protocol": protocol, "budget_tokens": tokens, "cases": 16, "id": id}
+
+    runs = [run("rank", 1000), run("answer", 1000), run("answer", 250)]
+    assert [_title(one, runs) for one in runs] == ["locomo · rank", "locomo · answer · 1,000 tokens", "locomo · 250 tokens"]
+    assert _title(runs[0], runs[:1]) == "locomo"
+    twins = [run("rank", 1000, "x-1"), run("rank", 1000, "x-2")]
+    assert [_title(one, twins) for one in twins] == ["locomo · 1", "locomo · 2"]

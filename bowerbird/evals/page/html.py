@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +80,18 @@ def _contents(report: Json) -> str:
 
 
 def _title(run: Json, runs: Sequence[Json]) -> str:
-    """The task, and what tells it from other runs of the same task."""
+    """The task, and what tells it from other runs of the same task: as few words as will do."""
     twins = [one for one in runs if one["task"] == run["task"]]
-    for name, text in (
-        ("split", run["split"]),
-        ("protocol", run["protocol"]),
-        ("budget_tokens", f"{run['budget_tokens']:,} tokens"),
-        ("cases", f"{run['cases']:,} items"),
-    ):
-        if sum(one[name] == run[name] for one in twins) == 1 < len(twins):
-            return f"{run['task']} · {text}"
-    return str(run["task"]) if len(twins) < 2 else f"{run['task']} · {run['id'].rpartition('-')[2]}"
+    told = {
+        "split": run["split"],
+        "protocol": run["protocol"],
+        "budget_tokens": f"{run['budget_tokens']:,} tokens",
+        "cases": f"{run['cases']:,} items",
+    }
+    for some in (names for size in range(len(told) + 1) for names in combinations(told, size)):
+        if sum(all(one[name] == run[name] for name in some) for one in twins) == 1:
+            return " · ".join([str(run["task"]), *(told[name] for name in some)])
+    return f"{run['task']} · {run['id'].rpartition('-')[2]}"
 
 
 def _glance(runs: Sequence[Json], labels: Labels) -> str:
