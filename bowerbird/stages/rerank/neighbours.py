@@ -16,11 +16,12 @@ __all__ = ["Neighbours"]
 
 @dataclass(frozen=True)
 class Neighbours(Rerank):
-    """score'(c) = score(c) + share · Σ_n (score(n) - low), n the hits right beside c, low the lowest score of the turn.
+    """score'(c) = score(c) + share · max(0, max_n score(n) - score(c)), n the hits right beside c: a hit is pulled up towards a better
+    neighbour, and none is raised above one.
 
     Nearby records vouch for each other (Diaz, Regularizing ad hoc retrieval scores, CIKM 2005). Differs: near is what stands beside it in
-    its session (`Kind.place`: memories by session and turn), not what is alike in words; one step, in closed form. A record that is not
-    among the hits vouches for nothing, so ask the arms for more than is wanted. Kinds without places keep their scores.
+    its session (`Kind.place`: memories by session and turn), not what is alike in words; upwards only, since a good hit among small talk is
+    good; one step, in closed form. What is not among the hits vouches for nothing. Kinds without places keep their scores.
     Cost: linear in the hits.
     """
 
@@ -41,13 +42,13 @@ class Neighbours(Rerank):
         placed = [(hit, place) for hit in turn.hits if (place := _place(hit)) is not None]
         if not placed:
             return None
-        low = min(hit.score for hit in turn.hits)
-        gain: dict[tuple[Any, int], float] = {}
+        best: dict[tuple[Any, int], float] = {}
         for hit, place in placed:
-            gain[place] = max(gain.get(place, 0.0), self.share * (hit.score - low))
+            best[place] = max(best.get(place, hit.score), hit.score)
         done = {hit.id: hit.score for hit in turn.hits}
         for hit, (whole, number) in placed:
-            done[hit.id] += gain.get((whole, number - 1), 0.0) + gain.get((whole, number + 1), 0.0)
+            near = max(best.get((whole, number + step), hit.score) for step in (-1, 1))
+            done[hit.id] += self.share * max(0.0, near - hit.score)
         return done
 
 
