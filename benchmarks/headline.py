@@ -4,7 +4,8 @@
     python benchmarks/headline.py --small
 
 For each task: training groups from its training split (or its pool of labelled records), hard negatives from the plain encoder's own
-hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), one without each part (`--ablations`).
+hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), and one without each part, all in a third
+of the time and judged on the tasks that are quickest to encode (`--ablations`).
 With `--rewards MINUTES` the local language model scores candidates of a part of the groups for so long, and those are trained from its
 rewards; `--llm CASES` also lets it classify so many cases a task behind eight retrieved examples. Every system then ranks the same
 test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
@@ -86,6 +87,8 @@ ALSO = (Line("locomo", "memory", None, None, "Recall@5"), Line("realtalk", "memo
 """Further measures of the same runs, shown and in no mean."""
 CHOSEN = tuple(Line(task, "example", None, None, "accuracy", "classify") for task in ("trec", "sst2", "snips", "ag_news"))
 """What the language model classifies behind eight examples."""
+ABLATED = ("xquad_en", "inscit", "locomo", "metatool", "bfcl_tools", "banking77", "trec")
+"""The tasks that judge what each part of training is worth: some of every kind, whose records are quick to encode."""
 Scores = Mapping[str, Mapping[str, float]]  # task -> case -> value
 
 
@@ -247,11 +250,13 @@ class _NoBench:
         raise AssertionError("no bower is at hand here")
 
 
+WHOLE = "a third of the time"
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
-    "no homogeneous batches": {"homogeneous": False},
-    "no instructions": {"instructed": False},
-    "no rewards (hard labels)": {"rewards": False},
-    "no graded distillation": {"graded": False},
+    WHOLE: {},
+    "mixed batches": {"homogeneous": False},
+    "with instructions": {"instructed": True},  # the default is without
+    "labels only": {"rewards": False},
+    "KL, not graded": {"graded": False},
 }
 
 
@@ -263,34 +268,34 @@ def systems_of(lines: Sequence[Line], systems: Systems) -> dict[str, Scores]:
     return {name: scores(lines, folders, called) for name, (folders, called) in systems.items()}
 
 
-def numbers(lines: Sequence[Line], systems: Mapping[str, Scores]) -> dict[str, Any]:
-    """What the tables and the pictures show, as JSON values: the tasks; the mean over kinds of every system and against plain; and
-    the same of every task."""
-    base = even(lines, systems["plain"])
+def numbers(lines: Sequence[Line], systems: Mapping[str, Scores], beside: str = "plain") -> dict[str, Any]:
+    """What the tables and the pictures show, as JSON values: the tasks; the mean over kinds of every system, and against the one it is
+    put `beside`; and the same of every task."""
+    base = even(lines, systems[beside])
     over: dict[str, Any] = {}
     for name, of in systems.items():
         mine = even(lines, of)
         mean = interval(mine)
-        over[name] = {"value": mean.value, "low": mean.low, "high": mean.high, **({} if name == "plain" else _against(base, mine))}
-    tasks = [{"task": line.task, "kind": line.kind, "measure": line.measure, "n": len(systems["plain"][line.task])} for line in lines]
+        over[name] = {"value": mean.value, "low": mean.low, "high": mean.high, **({} if name == beside else _against(base, mine))}
+    tasks = [{"task": line.task, "kind": line.kind, "measure": line.measure, "n": len(systems[beside][line.task])} for line in lines]
     means = {name: {task: sum(found.values()) / len(found) for task, found in of.items()} for name, of in systems.items()}
     against = {
-        name: {line.task: _against(systems["plain"][line.task], of[line.task]) for line in lines}
+        name: {line.task: _against(systems[beside][line.task], of[line.task]) for line in lines}
         for name, of in systems.items()
-        if name != "plain"
+        if name != beside
     }
-    return {"tasks": tasks, "mean over kinds": over, "means": means, "against plain": against}
+    return {"tasks": tasks, "mean over kinds": over, "means": means, "beside": beside, "against": against}
 
 
-def _against(plain: Mapping[str, float], mine: Mapping[str, float]) -> dict[str, Any]:
-    pair = compare(plain, mine)
+def _against(base: Mapping[str, float], mine: Mapping[str, float]) -> dict[str, Any]:
+    pair = compare(base, mine)
     seen = pair.difference
     return {"difference": seen.value, "from": seen.low, "to": seen.high, "p": pair.p, "decided": pair.decided}
 
 
 def table_of(found: Mapping[str, Any]) -> list[str]:
     """The Markdown lines of both tables: the mean over kinds, and task by task."""
-    text = ["| system | mean over kinds | against plain (95 %, p) |", "|---|---|---|"]
+    text = [f"| system | mean over kinds | against {found['beside']} (95 %, p) |", "|---|---|---|"]
     for name, mean in found["mean over kinds"].items():
         seen = f"{mean['difference']:+.4f} ({mean['from']:+.4f} to {mean['to']:+.4f}), p {mean['p']:.2g}" if "p" in mean else ""
         text.append(f"| {name} | {mean['value']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}] | {seen} |")
@@ -304,7 +309,7 @@ def task_rows(found: Mapping[str, Any]) -> list[str]:
     for row in found["tasks"]:
         cells = []
         for name, of in systems.items():
-            pair = found["against plain"].get(name, {}).get(row["task"])
+            pair = found["against"].get(name, {}).get(row["task"])
             mark = "" if pair is None or not pair["decided"] else " ▲" if pair["difference"] > 0 else " ▼"
             cells.append(f"{of[row['task']]:.3f}{mark}")
         text.append(f"| {row['kind']} | {row['task']} | {row['measure']} | {row['n']} | " + " | ".join(cells) + " |")
@@ -319,6 +324,15 @@ def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], seco
         made, _, _ = fitted(shop, "encoder", f"only-{name}", own, seconds * len(own) / len(groups), options)
         folders |= judged(shop, [line for line in lines if line.kind == name], f"only-{name}", opened(made))
     return folders
+
+
+def ablated(
+    shop: Shop, lines: Sequence[Line], name: str, options: Mapping[str, Any], groups: Sequence[Group], seconds: float
+) -> dict[str, Path]:
+    """Task -> the run of an encoder that was trained with those options."""
+    called = name.replace(",", "").replace(" ", "-")
+    made, _, _ = fitted(shop, "encoder", called, groups, seconds, options)
+    return judged(shop, lines, called, opened(made))
 
 
 def opened(component: Any) -> Encoder:
@@ -369,12 +383,18 @@ def main() -> None:
     if given.specialists:
         systems["specialists"] = specialists(shop, lines, groups, seconds, {}), "dense"
     if given.ablations:
-        variants: Mapping[str, Mapping[str, Any]] = {"as above": {}, **ABLATIONS}
-        for name, options in variants.items():
-            made, _, _ = fitted(shop, "encoder", name.replace(" ", "-"), groups, seconds / 3, options)
-            systems[name] = judged(shop, lines, name.replace(" ", "-"), opened(made)), "dense"
+        few = [line for line in lines if line.task in ABLATED]
+        parts = {name: (ablated(shop, few, name, options, groups, seconds / 3), "dense") for name, options in ABLATIONS.items()}
     found = numbers(lines, systems_of(lines, systems))
     text = table_of(found)
+    if given.specialists:
+        pair = {name: systems[name] for name in ("specialists", "one encoder")}
+        found["special"] = numbers(lines, systems_of(lines, pair), "specialists")
+        text += ["", "One encoder beside one for each kind, which had its kind's share of the time:", "", *table_of(found["special"])]
+    if given.ablations:
+        found["parts"] = numbers(few, systems_of(few, {"plain": systems["plain"], **parts}), WHOLE)
+        told_of = f"What each part of training is worth: {WHOLE} as it is, then the same without a part; marks and p against the first."
+        text += ["", told_of, "", *table_of(found["parts"])]
     also = [line for line in ALSO if any(line.task == other.task for other in lines)]
     text += ["", "Further measures of the same runs:", "", *task_rows(numbers(also, systems_of(also, systems)))]
     if given.llm and llm is not None:

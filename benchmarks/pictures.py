@@ -73,7 +73,7 @@ def shown(names: Sequence[str]) -> list[str]:
 def one_encoder(learned: Json) -> str:
     """Every task, kind by kind: the plain encoder and the common one, and what is between them."""
     plain, ours = learned["means"]["plain"], learned["means"]["one encoder"]
-    pairs = learned["against plain"]["one encoder"]
+    pairs = learned["against"]["one encoder"]
     at = place(0.0, 1.0)
     sheet = _Sheet("One encoder for all kinds", "Before: the plain encoder, a square. After: trained on all kinds, a circle. 1 is best.")
     sheet.axis([0.0, 0.25, 0.5, 0.75, 1.0], at, number, 116, 64)

@@ -54,7 +54,7 @@ def test_other_numbers_make_other_pictures_and_missing_ones_none(pictures: Modul
     shutil.copy(DOCS / "learned.json", tmp_path)
     learned = json.loads((tmp_path / "learned.json").read_text("utf-8"))
     learned["means"]["one encoder"]["scifact"] = 0.987
-    learned["against plain"]["one encoder"]["scifact"] = {"difference": 0.341, "decided": True}
+    learned["against"]["one encoder"]["scifact"] = {"difference": 0.341, "decided": True}
     learned["curve"] = [{"step": 0.0, "dev": 0.5}, {"step": 40.0, "dev": 0.625, "loss": 1.0}]
     (tmp_path / "learned.json").write_text(json.dumps(learned))
     assert {path.name for path in pictures.write(tmp_path)} == {"one-encoder.svg", "systems.svg", "training.svg"}
