@@ -7,7 +7,8 @@ For each task: training groups from its training split (or its pool of labelled 
 hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), and one without each part, all in a third
 of the time and judged on the tasks that are quickest to encode (`--ablations`).
 With `--rewards MINUTES` the local language model scores candidates of a part of the groups for so long, and those are trained from its
-rewards; `--llm CASES` also lets it classify so many cases a task behind eight retrieved examples. Every system then ranks the same
+rewards; `--rankers` puts a feature ranker behind the fusion, one a task, as its own ledger would train it and only where it would be
+published; `--llm CASES` lets the model classify so many cases a task behind eight retrieved examples. Every system then ranks the same
 test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
 nDCG@10 (nDCG@5 for tools, accuracy of the vote of 8 for examples), the mean over kinds counts each kind the same, and
 intervals are paired bootstraps over cases. Killed and started again it goes on: runs are folders, a fitted encoder is kept.
@@ -40,7 +41,7 @@ from bowerbird.kinds import kind
 from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.groups import Candidate, Group, read, write
 from bowerbird.learn.mine import mine
-from bowerbird.learn.publish import data_hash
+from bowerbird.learn.publish import data_hash, sides, verdict
 from bowerbird.learn.rewards.likelihood import Likelihood
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
@@ -48,6 +49,7 @@ from bowerbird.learn.trainer import Only, Setting, trainer_of
 from bowerbird.ports import LLM, Encoder, Trained
 
 FUSED = "dbsf(bm25(k=100), dense(k=100)) >> neighbours"
+RANKED = "dbsf(bm25(k=20), dense(k=20)) >> feature_ranker >> neighbours"
 SCORED = ("banking77", "trec", "sst2", "nq", "hotpotqa", "xquad_en")  # tasks with answers that a model can find likely
 CANDIDATES = 8  # of a group that are scored: two that help at most, the rest others
 
@@ -160,11 +162,8 @@ def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
     for line in lines:
         task = get(line.task)
         made = taught(task, shop.data, line.train, shop.seed)
-        bench = _bench(shop, line)
-        try:
+        with closing(_bench(shop, line, shop.plain)) as bench:
             groups += mine(bench, made, "dense(k=30)", n=7, seed=shop.seed)
-        finally:
-            bench.close()
         shop.said(f"{line.task}: {len(made)} groups")
     write(path, groups)
     return groups
@@ -207,14 +206,14 @@ def _shows(shop: Shop, name: str) -> dict[str, str]:
     return {record.key: kind(record.kind).show(record) for record in task.records(task.data(shop.data))}
 
 
-def _bench(shop: Shop, line: Line) -> Engine:
+def _bench(shop: Shop, line: Line, encoder: Encoder) -> Engine:
     task = get(line.task)
     found = task.data(shop.data)
 
     def opened(path: Path, made: Encoder | None, llm: Any) -> Engine:
         return Engine(path, encoder=made, llm=None)
 
-    bench = prepared(task, Corpus(task.records(found)), shop.plain, None, opened, cache_folder())
+    bench = prepared(task, Corpus(task.records(found)), encoder, None, opened, cache_folder())
     assert isinstance(bench, Engine)
     return bench
 
@@ -244,7 +243,7 @@ def fitted(
 
 
 class _NoBench:
-    """Training here works on groups alone."""
+    """What is kept here learns from groups alone."""
 
     def run(self, turns: Any, spec: str, *, trained: Any = None, records: bool = False) -> Any:
         raise AssertionError("no bower is at hand here")
@@ -335,6 +334,23 @@ def ablated(
     return judged(shop, lines, called, opened(made))
 
 
+def ranked(shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, groups: Sequence[Group]) -> dict[str, Path]:
+    """Task -> the run of the fusion behind a ranker of that task's own, where it would be published: trained on what the task's bower finds
+    with this encoder, and better on the held-out part of the training queries. The common encoder has seen some of these queries."""
+    folders: dict[str, Path] = {}
+    trainer = trainer_of("ranker")
+    for line in lines:
+        own = sides([group for group in groups if group.source == line.task], shop.seed)
+        with closing(_bench(shop, line, encoder)) as bench:
+            setting = Setting(bench, encoder, None, shop.seed, 60.0)
+            made = trainer.fit(own["train"], own["dev"], setting).component
+            held = trainer.usable(own["test"])
+            found = verdict(trainer.scores(held, None, setting), trainer.scores(held, made, setting), seed=shop.seed)
+        shop.said(f"{name}, {line.task}: {found.why}")
+        folders |= judged(shop, [line], name, encoder, [RANKED], Only("ranker", made if found.publish else None))
+    return folders
+
+
 def opened(component: Any) -> Encoder:
     """The encoder of a fitted component, through OpenVINO where it is there."""
     from bowerbird.encoders.choose import choose
@@ -353,6 +369,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="training of the common encoder")
     parser.add_argument("--rewards", type=float, default=0.0, help="minutes in which the local language model scores candidates first")
     parser.add_argument("--llm", type=int, default=0, help="cases a task that the local language model classifies behind 8 examples")
+    parser.add_argument("--rankers", action="store_true", help="a feature ranker a task behind the fusion of either encoder as well")
     parser.add_argument("--specialists", action="store_true", help="an encoder for each kind as well")
     parser.add_argument("--ablations", action="store_true", help="the common encoder without each part as well, a third of the time each")
     parser.add_argument("--folder", type=Path, default=Path("runs/learned"))
@@ -380,6 +397,9 @@ def main() -> None:
     report.add("common encoder, seconds", told["seconds"])
     trained = judged(shop, lines, "common", opened(common), [FUSED])
     systems |= {"one encoder": (trained, "dense"), "one encoder, fused": (trained, FUSED)}
+    if given.rankers:
+        systems["fusion, ranked"] = ranked(shop, lines, "ranked-plain", plain, groups), RANKED
+        systems["one encoder, fused, ranked"] = ranked(shop, lines, "ranked-common", opened(common), groups), RANKED
     if given.specialists:
         systems["specialists"] = specialists(shop, lines, groups, seconds, {}), "dense"
     if given.ablations:

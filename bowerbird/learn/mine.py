@@ -32,7 +32,8 @@ def mine(
 
     Likely false negatives are left out: hits that score `share` of the best candidate that helps or more, where that one is found
     too (positive-aware mining; Moreira et al., NV-Retriever, arXiv 2407.15831, section 4), and hits that say the same as one that
-    helps. Cost: one search a group. Raises `InvalidInput` for settings that leave nothing.
+    helps. They carry no scores: those of `spec` are not what a served pipeline would have given them. Cost: one search a group.
+    Raises `InvalidInput` for settings that leave nothing.
     """
     if n < 1 or skip < 0 or not 0 < share <= 1:
         raise InvalidInput(f"n={n}, skip={skip}, share={share}: at least 1, at least 0, and above 0 up to 1.")
@@ -60,7 +61,7 @@ def _negatives(group: Group, hits: Sequence[Hit], every: Sequence[Hit], share: f
             continue
         text = kind(hit.record.kind).encode(hit.record)
         if text not in said:
-            yield Candidate(hit.record.key, text, scores=dict(hit.scores))
+            yield Candidate(hit.record.key, text)
 
 
 def _place(draw: str) -> bytes:

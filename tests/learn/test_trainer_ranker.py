@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,14 @@ def test_what_was_never_shown_is_unknown() -> None:
 def test_same_groups_and_seed_same_numbers_whatever_their_order() -> None:
     one = RankerTrainer().fit(groups(60), (), setting(steps=100))
     two = RankerTrainer().fit(groups(60)[::-1], (), setting(steps=100))
+    assert one.curve == two.curve
+    assert (one.component.into == two.component.into).all()
+
+
+def test_what_was_mined_into_a_served_list_is_no_part_of_it() -> None:
+    plain = groups(60)
+    mined = [replace(group, candidates=(*group.candidates, Candidate("mined", "no stage saw it"))) for group in plain]
+    one, two = (RankerTrainer().fit(of, (), setting(steps=100)) for of in (plain, mined))
     assert one.curve == two.curve
     assert (one.component.into == two.component.into).all()
 

@@ -93,13 +93,18 @@ def _worth(candidate: Candidate) -> float:
 
 
 def _lists(groups: Sequence[Group], setting: Setting) -> list[Group]:
-    """Groups by query, each with scores, of which something is worth more than something else that is known."""
+    """Groups by query, each with candidates that have scores, of which something is worth more than something else that is known. What
+    was added to a served list without scores (mined negatives) is left out: no stage has said anything of it."""
     ordered = sorted(groups, key=lambda group: (group.id, group.kind, group.source))
     bare = [group for group in ordered if not any(candidate.scores for candidate in group.candidates)]
     turns = [Turn(group.query, Scope.parse(group.scope), id=group.id, kinds=(group.kind,)) for group in bare]
     found = dict(zip(map(id, bare), setting.bench.run(turns, _FOUND, records=True) if turns else (), strict=True))
-    given = [_searched(group, found[id(group)]) if id(group) in found else group for group in ordered]
+    given = [_searched(group, found[id(group)]) if id(group) in found else _scored(group) for group in ordered]
     return [group for group in given if len({_worth(c) for c in judged(group)}) > 1]
+
+
+def _scored(group: Group) -> Group:
+    return replace(group, candidates=tuple(candidate for candidate in group.candidates if candidate.scores))
 
 
 def _searched(group: Group, turn: Turn) -> Group:
