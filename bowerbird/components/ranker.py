@@ -22,14 +22,23 @@ _Floats = NDArray[np.float32]
 class FeatureRanker:
     """score = w · tanh(W x + b), x the features less their mean, over their spread (Burges et al., ICML 2005: a two-layer net).
 
-    `stages`: the stages whose scores are read, `kinds`: the kinds that are told apart; the features' number and order follow from
-    them. `mean`, `spread`: (features,). `into`: (features, hidden), `bias`: (hidden,), `out`: (hidden,).
+    `encoder`: the id of the dense encoder whose scores it was trained on, "" = there was none. `stages`: the stages whose scores are
+    read, `kinds`: the kinds that are told apart; the features' number and order follow from them. `mean`, `spread`: (features,).
+    `into`: (features, hidden), `bias`: (hidden,), `out`: (hidden,).
     """
 
     def __init__(
-        self, stages: Sequence[str], kinds: Sequence[str], mean: _Floats, spread: _Floats, into: _Floats, bias: _Floats, out: _Floats
+        self,
+        encoder: str,
+        stages: Sequence[str],
+        kinds: Sequence[str],
+        mean: _Floats,
+        spread: _Floats,
+        into: _Floats,
+        bias: _Floats,
+        out: _Floats,
     ) -> None:
-        self.stages, self.kinds = tuple(stages), tuple(kinds)
+        self.encoder, self.stages, self.kinds = encoder, tuple(stages), tuple(kinds)
         self.mean, self.spread, self.into, self.bias, self.out = (np.asarray(a, np.float32) for a in (mean, spread, into, bias, out))
         if not self.mean.shape == self.spread.shape == self.into.shape[:1] or not self.bias.shape == self.out.shape == self.into.shape[1:]:
             raise InvalidInput(
@@ -46,13 +55,18 @@ class FeatureRanker:
 
     def save(self, folder: Path) -> None:
         arrays = {name: getattr(self, name) for name in ("mean", "spread", "into", "bias", "out")}
-        files.write(folder, arrays, {"stages": list(self.stages), "kinds": list(self.kinds)})
+        files.write(folder, arrays, {"encoder": self.encoder, "stages": list(self.stages), "kinds": list(self.kinds)})
 
     @classmethod
     def load(cls, folder: Path) -> FeatureRanker:
         """Raises `InvalidInput` when the folder holds no ranker."""
         arrays, settings = files.read(folder)
         try:
-            return cls(settings["stages"], settings["kinds"], *(arrays[name] for name in ("mean", "spread", "into", "bias", "out")))
+            return cls(
+                settings["encoder"],
+                settings["stages"],
+                settings["kinds"],
+                *(arrays[name] for name in ("mean", "spread", "into", "bias", "out")),
+            )
         except KeyError as error:
             raise InvalidInput(f"{folder} holds no ranker: {error} is missing.") from error

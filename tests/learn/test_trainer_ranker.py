@@ -17,17 +17,18 @@ from bowerbird.learn.trainer import Only, Setting, TooLittle
 from bowerbird.learn.trainers.ranker import RankerTrainer, judged
 from bowerbird.spec import parse
 from bowerbird.stages.rerank.feature_ranker import Seen, features
+from bowerbird.testing.encoders import HashEncoder
 from bowerbird.testing.library import RECORDS, World, some_turns
 from bowerbird.testing.stage_suite import StageSuite
-from bowerbird.types import Hit, Scope, Turn
+from bowerbird.types import Hit, Record, Scope, Turn
 
 pytest.importorskip("torch")
 
 
-def made(seed: int = 0, stages: tuple[str, ...] = ("found",), kinds: tuple[str, ...] = ("passage", "memory")) -> FeatureRanker:
-    rng, wide = np.random.default_rng(seed), 4 * len(stages) + 3 + len(kinds)
+def made(encoder: str = "", stages: tuple[str, ...] = ("found",), kinds: tuple[str, ...] = ("passage", "memory")) -> FeatureRanker:
+    rng, wide = np.random.default_rng(0), 4 * len(stages) + 3 + len(kinds)
     return FeatureRanker(
-        stages, kinds, rng.normal(size=wide), np.ones(wide), rng.normal(size=(wide, 5)), rng.normal(size=5), rng.normal(size=5)
+        encoder, stages, kinds, rng.normal(size=wide), np.ones(wide), rng.normal(size=(wide, 5)), rng.normal(size=5), rng.normal(size=5)
     )
 
 
@@ -37,7 +38,7 @@ class TestRanked(StageSuite):
 
     def world(self, shuffle=None):
         world = World(shuffle=shuffle)
-        world.parts["trained"] = Only("ranker", made())
+        world.parts["trained"] = Only("ranker", made(HashEncoder().id))
         return world
 
 
@@ -62,13 +63,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     ranker, x = made(), np.random.default_rng(1).normal(size=(3, 9))
     ranker.save(tmp_path)
     again = FeatureRanker.load(tmp_path)
-    assert (again.stages, again.kinds) == (("found",), ("passage", "memory"))
+    assert (again.encoder, again.stages, again.kinds) == ("", ("found",), ("passage", "memory"))
     assert (again.score(x) == ranker.score(x)).all()
     assert ranker.score(x[1:2])[0] == ranker.score(x)[1]
     with pytest.raises(InvalidInput, match="reads 9 features"):
         ranker.score(x[:, 1:])
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="'stages' is missing"):
+    with pytest.raises(InvalidInput, match="'encoder' is missing"):
         FeatureRanker.load(tmp_path)
 
 
@@ -83,22 +84,34 @@ def test_without_a_ranker_order_and_scores_stay_and_it_is_said() -> None:
         assert len(turn.hits) == min(1, len(plain.hits))
 
 
+SCORES: dict[str, dict[str, dict[str, float]]] = {}  # query -> key -> what stages say of it
+
+
 def groups(n: int = 200, seed: int = 0) -> list[Group]:
     """What helps stands high by `good`; `loud` is high for what does not, and larger. Half of what was not shown would have helped."""
     draw, found = random.Random(seed), []
     for i in range(n):
-        right = draw.randrange(6)
-        candidates = []
+        right, query = draw.randrange(6), f"query {i} of {seed}"
+        candidates, said = [], SCORES.setdefault(query, {})
         for place in range(6):
-            scores = {"good": draw.gauss(2.0 if place == right else 0.0, 0.4), "loud": 50 * draw.random() * (place != right)}
-            candidates.append(Candidate(str(place), f"text {place}", float(place == right), shown=place, scores=scores))
-        candidates.append(Candidate("unseen", "text", scores={"good": draw.gauss(2.0, 0.4), "loud": 0.0}))
-        found.append(Group(f"query {i} of {seed}", "passage", "ledger", tuple(candidates)))
+            said[str(place)] = {"good": draw.gauss(2.0 if place == right else 0.0, 0.4), "loud": 50 * draw.random() * (place != right)}
+            candidates.append(Candidate(str(place), f"text {place}", float(place == right), shown=place))
+        said["unseen"] = {"good": draw.gauss(2.0, 0.4), "loud": 0.0}
+        found.append(Group(query, "passage", "ledger", tuple(candidates), scope="acme"))
     return found
 
 
+class Searched:
+    """A bower whose searches give what `SCORES` holds."""
+
+    def run(self, turns, spec, *, trained=None, records=False):
+        records = {key: Record(key, "passage", f"text {key}") for key in [*map(str, range(6)), "unseen"]}
+        hits = [tuple(Hit(records[key].id, said["good"], said, records[key]) for key, said in SCORES[turn.query].items()) for turn in turns]
+        return [replace(turn, hits=found) for turn, found in zip(turns, hits, strict=True)]
+
+
 def setting(**options) -> Setting:
-    return Setting(None, None, options=options)  # type: ignore[arg-type]
+    return Setting(Searched(), None, options=options)  # type: ignore[arg-type]
 
 
 def test_it_finds_the_stage_that_is_right() -> None:
@@ -106,7 +119,7 @@ def test_it_finds_the_stage_that_is_right() -> None:
     assert fit.curve[0]["dev"] < 0.95 < 0.98 < max(row["dev"] for row in fit.curve)
     right = 0
     for group in groups(50, 2):
-        seen = [Seen(group.kind, c.text, c.scores) for c in group.candidates[:6]]
+        seen = [Seen(group.kind, c.text, SCORES[group.query][c.key]) for c in group.candidates]
         best = int(fit.component.score(features(group.query, seen, fit.component.stages, fit.component.kinds)).argmax())
         right += group.candidates[best].label > 0
     assert right >= 45
@@ -115,7 +128,8 @@ def test_it_finds_the_stage_that_is_right() -> None:
 
 def test_what_was_never_shown_is_unknown() -> None:
     (group,) = groups(1)
-    assert [c.key for c in judged(group)] == ["0", "1", "2", "3", "4", "5"]
+    more = replace(group, candidates=(*group.candidates, Candidate("unseen", "text")))
+    assert [c.key for c in judged(more)] == ["0", "1", "2", "3", "4", "5"]
     task = Group("q", "tool", "metatool", (Candidate("a", "x", 1.0), Candidate("b", "y")))
     assert judged(task) == task.candidates
 
@@ -127,15 +141,17 @@ def test_same_groups_and_seed_same_numbers_whatever_their_order() -> None:
     assert (one.component.into == two.component.into).all()
 
 
-def test_what_was_mined_into_a_served_list_is_no_part_of_it() -> None:
+def test_what_stages_say_now_counts_and_not_what_they_said_when_served_or_mined() -> None:
     plain = groups(60)
-    mined = [replace(group, candidates=(*group.candidates, Candidate("mined", "no stage saw it"))) for group in plain]
+    told = [replace(g, candidates=tuple(replace(c, scores={"dense": 1.0 - c.label}) for c in g.candidates)) for g in plain]
+    mined = [replace(g, candidates=(*g.candidates, Candidate("mined", "not found", scores={"dense": 9.0}))) for g in told]
     one, two = (RankerTrainer().fit(of, (), setting(steps=100)) for of in (plain, mined))
+    assert one.component.stages == two.component.stages == ("good", "loud")
     assert one.curve == two.curve
     assert (one.component.into == two.component.into).all()
 
 
-def test_groups_without_scores_are_searched(bird: Engine) -> None:
+def test_every_query_is_searched_anew(bird: Engine) -> None:
     colours = ["red", "green", "blue", "grey", "black", "white"]
     bird.add([{"key": colour, "kind": "passage", "text": f"A bower of {colour} things."} for colour in colours])
     asked = [
@@ -143,12 +159,27 @@ def test_groups_without_scores_are_searched(bird: Engine) -> None:
         for colour in colours
         for pad in ("many", "some", "few", "no", "odd", "old")
     ]
-    given = Setting(bird, None, options={"steps": 100})
+    given = Setting(bird, bird.encoder, options={"steps": 100})
     trainer = RankerTrainer()
     fit = trainer.fit(asked, asked[::6], given)
     assert fit.component.stages == ("bm25", "dbsf", "dense")
+    assert bird.encoder is not None
+    assert fit.component.encoder == bird.encoder.id
     scores = trainer.scores(asked, fit.component, given)["passage"]
     assert sum(scores.values()) / len(scores) == pytest.approx(1 / (1 + 1 / np.log2(3)), abs=0.01)  # the first of two, one of them gone
+
+
+def test_a_ranker_of_another_encoders_scores_is_left_out_and_it_is_said() -> None:
+    record, world = RECORDS[0], World()
+    hits = (Hit(record.id, 2.0, {"found": 2.0}, record), Hit(RECORDS[3].id, 1.0, {"found": 1.0}, RECORDS[3]))
+    turn = Turn("bird", Scope("acme"), hits=hits)
+    world.parts["trained"] = Only("ranker", made(HashEncoder().id))
+    [ranked] = parse("feature_ranker").bind(world.part)([turn])
+    assert "feature_ranker" in ranked.hits[0].scores
+    world.parts["trained"] = Only("ranker", made("another"))
+    [left] = parse("feature_ranker").bind(world.part)([turn])
+    assert left.hits == hits
+    assert left.trace[0].info["skipped"] == f"the ranker is for another, the encoder is {HashEncoder().id}: fit it anew"
 
 
 def test_too_little_is_said() -> None:

@@ -1,6 +1,7 @@
-"""Trains the feature ranker from what stages said of candidates and what became of them. It knows numbers, no encoder.
+"""Trains the feature ranker from what stages say of candidates and what became of them. It knows numbers, no vectors.
 
-Groups without scores (a task's, say) are run through the bower first, so that their candidates are what a search would give.
+Every group's query is searched anew first: what stages said when it was served may be another encoder's or adapter's word, and candidates
+of a task or mined ones had no search of that kind.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from bowerbird.types import Scope, Turn
 __all__ = ["Options", "RankerTrainer", "judged"]
 
 _FOUND = "dbsf(bm25(k=20), dense(k=20))"
-_OWN = "feature_ranker"
 _LEAST = 1e-6  # the share of the mass that a candidate of no worth is given
 _Floats = NDArray[np.float64]
 
@@ -51,12 +51,12 @@ class RankerTrainer(Trainer):
     A candidate's worth is its reward, else its label above 0. In a group where some were shown, one that was not and has no label is
     unknown: it is left out, not pushed down. What was shown higher is looked at more: labels have that taken out where they are made
     (`rewards/feedback.py`), so nothing is weighted here again. Judged like the others, by nDCG@10 of the whole search.
-    Cost: seconds, and one search for each group that has no scores.
+    Cost: seconds, and one search for each group.
     """
 
     component: ClassVar[str] = "ranker"
-    stages: ClassVar[tuple[str, str]] = (_FOUND, f"{_FOUND} >> {_OWN}")
-    stage: ClassVar[str] = _OWN
+    stages: ClassVar[tuple[str, str]] = (_FOUND, f"{_FOUND} >> feature_ranker")
+    stage: ClassVar[str] = "feature_ranker"
 
     def fit(self, train: Sequence[Group], dev: Sequence[Group], setting: Setting) -> Fit:
         options = chosen(Options(), setting.options)
@@ -70,14 +70,14 @@ class RankerTrainer(Trainer):
             )
         if not held:
             held, groups = groups[::10], [group for place, group in enumerate(groups) if place % 10]
-        stages = sorted({name for group in groups for c in group.candidates for name in c.scores} - {_OWN})
+        stages = sorted({name for group in groups for c in group.candidates for name in c.scores})
         kinds = sorted({group.kind for group in groups})
         lists, looks = ([_numbers(group, stages, kinds) for group in of] for of in (groups, held))
         every = np.concatenate([x for x, _, _ in lists])
         mean, spread = every.mean(0), np.maximum(every.std(0), 1e-6)
         until = None if setting.seconds is None else began + setting.seconds
         net, curve = _trained(lists, looks, (mean, spread), options, setting, until)
-        ranker = FeatureRanker(stages, kinds, mean, spread, *net)
+        ranker = FeatureRanker(setting.encoder.id if setting.encoder else "", stages, kinds, mean, spread, *net)
         return Fit(ranker, tuple(curve), {"groups": len(groups), "stages": stages, "seconds": round(time.monotonic() - began, 1)})
 
 
@@ -93,18 +93,12 @@ def _worth(candidate: Candidate) -> float:
 
 
 def _lists(groups: Sequence[Group], setting: Setting) -> list[Group]:
-    """Groups by query, each with candidates that have scores, of which something is worth more than something else that is known. What
-    was added to a served list without scores (mined negatives) is left out: no stage has said anything of it."""
+    """Groups by query, with what the bower finds for them, of which something is worth more than something else that is known."""
     ordered = sorted(groups, key=lambda group: (group.id, group.kind, group.source))
-    bare = [group for group in ordered if not any(candidate.scores for candidate in group.candidates)]
-    turns = [Turn(group.query, Scope.parse(group.scope), id=group.id, kinds=(group.kind,)) for group in bare]
-    found = dict(zip(map(id, bare), setting.bench.run(turns, _FOUND, records=True) if turns else (), strict=True))
-    given = [_searched(group, found[id(group)]) if id(group) in found else _scored(group) for group in ordered]
+    turns = [Turn(group.query, Scope.parse(group.scope), id=group.id, kinds=(group.kind,)) for group in ordered]
+    found = setting.bench.run(turns, _FOUND, records=True) if turns else ()
+    given = [_searched(group, turn) for group, turn in zip(ordered, found, strict=True)]
     return [group for group in given if len({_worth(c) for c in judged(group)}) > 1]
-
-
-def _scored(group: Group) -> Group:
-    return replace(group, candidates=tuple(candidate for candidate in group.candidates if candidate.scores))
 
 
 def _searched(group: Group, turn: Turn) -> Group:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bowerbird.components.ranker import FeatureRanker as Ranker
 from bowerbird.kinds import kind
-from bowerbird.ports import Trained
+from bowerbird.ports import Encoder, Trained
 from bowerbird.roles import Rerank
 from bowerbird.stage import part
 from bowerbird.stages.words import share, words
@@ -63,11 +63,12 @@ class FeatureRanker(Rerank):
     """Learning to rank over stage scores (Liu, Learning to Rank for Information Retrieval, 2009), by the ranker that was trained for
     the turn's scope.
 
-    Where none serves, order and scores stay and the trace says so. A score of its own from an earlier round is not read. Cost: no
-    model call; the words of each text, some tens of microseconds a hit.
+    Where none serves, or one that was trained on another encoder's scores, order and scores stay and the trace says so. A score of its
+    own from an earlier round is not read. Cost: no model call; the words of each text, some tens of microseconds a hit.
     """
 
     name: ClassVar[str] = "feature_ranker"
+    encoder: Encoder | None = part("encoder", optional=True)
     trained: Trained | None = part("trained", optional=True)
 
     def rerank(self, turns: Sequence[Turn]) -> Sequence[Mapping[int, float] | None]:
@@ -75,7 +76,7 @@ class FeatureRanker(Rerank):
 
     def _ranked(self, turn: Turn) -> Mapping[int, float] | None:
         ranker = self._ranker(turn.scope)
-        if ranker is None:
+        if ranker is None or self._skips(ranker):
             return None
         known = {hit.id: hit for hit in turn.hits if hit.record is not None}
         seen = [
@@ -87,5 +88,17 @@ class FeatureRanker(Rerank):
     def _ranker(self, scope: Scope) -> Ranker | None:
         return None if self.trained is None else self.trained.component("ranker", scope)
 
+    def _skips(self, ranker: Ranker | None) -> str:
+        """Why the ranker is not asked; "" = it is."""
+        if ranker is None:
+            return "no ranker serves this scope"
+        now = self.encoder.id if self.encoder else ""
+        return (
+            ""
+            if ranker.encoder == now
+            else f"the ranker is for {ranker.encoder or 'no encoder'}, the encoder is {now or None}: fit it anew"
+        )
+
     def remarks(self, before: Turn, after: Turn) -> Mapping[str, Any]:
-        return {} if self._ranker(before.scope) is not None else {"skipped": "no ranker serves this scope"}
+        skips = self._skips(self._ranker(before.scope))
+        return {"skipped": skips} if skips else {}
