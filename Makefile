@@ -22,8 +22,8 @@ scoreboard: ## docs/scoreboard.md: every task with all baselines, within an hour
 	@scripts/setup $(VENV) openvino,weights,dev
 	@$(BIN)/bowerbird eval scoreboard --llm local
 
-learn: setup ## one encoder for all kinds beside the plain one: the headline table of learning (SMALL=--small for five minutes)
-	@$(BIN)/python benchmarks/headline.py $(SMALL) --out docs/learned.md
+learn: setup ## one encoder for all kinds beside the plain one: the headline table of learning, within an hour (SMALL=1: in five minutes)
+	@$(BIN)/python benchmarks/headline.py $(if $(SMALL),--small,--minutes 7 --rewards 8 --rankers) --out docs/learned.md
 
 setup:
 	@scripts/setup $(VENV) openvino,weights,train,dev

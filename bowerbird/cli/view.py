@@ -110,11 +110,13 @@ def assembled(turn: Turn) -> Iterator[RenderableType]:
         yield Text(f"  left out: {_left(left)}", style="dim")
     if len(context.left_out) > _LEFT_OUT:
         yield Text(f"  left out: {len(context.left_out) - _LEFT_OUT} more (all of them with --json)", style="dim")
+    dropped = 0
     for step in turn.trace:
         before, after = step.info.get("from"), step.info.get("hits")
         if step.role in ("rerank", "refine") and isinstance(before, int) and isinstance(after, int) and after < before:
+            dropped += before - after
             yield Text(f"  left out: {before - after} of {before} found, by {clean(step.stage)}", style="dim")
-    yield Text(f"  {_sums(context)}", style="bold")
+    yield Text(f"  {_sums(context, dropped)}", style="bold")
 
 
 def _blocks(blocks: Sequence[Block]) -> Iterator[RenderableType]:
@@ -170,11 +172,12 @@ def _said(turn: Turn, citation: Citation) -> str:
     return ""
 
 
-def _sums(context: Context) -> str:
+def _sums(context: Context, dropped: int) -> str:
+    """`dropped`: by stages before the composer."""
     kept = context.prefix_tokens_kept
     parts = [
         f"{context.tokens:,} of {context.budget:,} tokens ({context.tokenizer})",
-        f"{len(context.blocks)} in, {len(context.left_out)} left out",
+        f"{len(context.blocks)} in, {len(context.left_out) + dropped} left out",
     ]
     if kept is not None:
         parts.append(f"{kept:,} prefix tokens kept")

@@ -172,6 +172,9 @@ def test_augment_shows_every_reason_and_pipes_bytes(bower: str) -> None:
     assert messages[-1]["role"] == "user"
     assert "open the blue tap" in run("augment", question, "-b", bower, "--text").stdout
     assert data("augment", question, "-b", bower, "--text", code=2)["error"]["type"] == "InvalidInput"
+    few = run("augment", question, "-b", bower, "--spec", "recency(k=2) >> feature_ranker(top=1) >> budget").stdout
+    assert "left out: 1 of 2 found, by feature_ranker" in few
+    assert "1 in, 1 left out" in few
 
 
 def test_ask_cites_and_says_when_it_knows_nothing(bower: str) -> None:
