@@ -104,7 +104,7 @@ def systems(learned: Json) -> str:
     at = place(low, high)
     line = learned["mean over kinds"]["plain"]["value"]
     sheet = _Sheet("Before and after, mean over kinds", "With 95 % intervals. The dashed line is the plain encoder.")
-    sheet.axis(ticks, at, number, 100, 58, line)
+    sheet.axis(ticks, at, number, 168, 58, line)
     for row in rows:
         sheet.row(row.name, f'<g class="{row.colour}">{strip(row, at)}</g>', number(row.value), strong=row.colour == "c0")
     return sheet.svg("; ".join(f"{row.name} {row.said}" for row in rows))
