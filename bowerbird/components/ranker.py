@@ -63,7 +63,7 @@ class FeatureRanker:
         arrays, settings = files.read(folder)
         try:
             return cls(
-                settings["encoder"],
+                settings.get("encoder", ""),  # not noted by earlier versions: the stage then says to fit it anew
                 settings["stages"],
                 settings["kinds"],
                 *(arrays[name] for name in ("mean", "spread", "into", "bias", "out")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -68,8 +69,11 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert ranker.score(x[1:2])[0] == ranker.score(x)[1]
     with pytest.raises(InvalidInput, match="reads 9 features"):
         ranker.score(x[:, 1:])
+    earlier = {"stages": ["found"], "kinds": ["passage", "memory"]}  # kept no encoder: no encoder is taken for its own
+    (tmp_path / "settings.json").write_text(json.dumps(earlier))
+    assert FeatureRanker.load(tmp_path).encoder == ""
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="'encoder' is missing"):
+    with pytest.raises(InvalidInput, match="'stages' is missing"):
         FeatureRanker.load(tmp_path)
 
 
