@@ -76,8 +76,12 @@ SMALL = tuple(
 )
 ALSO = (Line("locomo", "memory", None, None, "Recall@5"), Line("realtalk", "memory", None, None, "Recall@5"))
 """Further measures of the same runs, shown and in no mean."""
-CHOSEN = tuple(Line(task, "example", None, None, "accuracy", "classify") for task in ("trec", "sst2", "snips", "ag_news"))
-"""What the language model classifies behind eight examples."""
+CHOSEN = tuple(
+    Line(task, "example", None, None, "accuracy", "classify") for task in ("trec", "sst2", "banking77", "clinc150", "snips", "ag_news")
+)
+"""What the language model classifies behind eight examples: every classification set. Three of them are in no training."""
+LEFT_OUT = dict.fromkeys(("random", "recency", "bm25", "oracle", "full"), 0)
+"""Baselines of classification that would take the model's time and are not told here."""
 ABLATED = ("xquad_en", "inscit", "locomo", "metatool", "bfcl_tools", "banking77", "trec")
 """The tasks that judge what each part of training is worth: some of every kind, whose records are quick to encode."""
 
@@ -114,6 +118,7 @@ def judged(
     specs: Sequence[str] = (),
     trained: Trained | None = None,
     llm: LLM | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> dict[str, Path]:
     """Task -> the folder of its run with that encoder, and with those components and that model."""
 
@@ -122,7 +127,7 @@ def judged(
 
     folders = {}
     for line in lines:
-        options = Options(limit=line.test, protocol=line.protocol, seed=shop.seed)
+        options = Options(limit=line.test, protocol=line.protocol, seed=shop.seed, counts=counts)
         folders[line.task], _ = run_task(
             get(line.task), specs, opened, encoder=encoder, llm=llm, options=options, out=shop.folder / "runs" / name, data=shop.data
         )
@@ -357,11 +362,10 @@ def main() -> None:
     text += ["", "Further measures of the same runs:", "", *task_rows(numbers(also, systems_of(also, systems)))]
     if given.llm and llm is not None:
         chosen = [replace(line, test=given.llm) for line in CHOSEN]
-        pair = {
-            name: (judged(shop, chosen, f"llm-{name}", of, llm=llm), "dense")
-            for name, of in (("plain", plain), ("one encoder", opened(common)))
-        }
-        classified = numbers(chosen, systems_of(chosen, pair))
+        before = judged(shop, chosen, "llm-plain", plain, llm=llm, counts=LEFT_OUT)
+        after = judged(shop, chosen, "llm-common", opened(common), llm=llm, counts={**LEFT_OUT, "none": 0})
+        told_apart = {"without examples": (before, "none"), "plain": (before, "dense"), "one encoder": (after, "dense")}
+        classified = numbers(chosen, systems_of(chosen, told_apart))
         found["llm"] = classified
         text += ["", f"{llm.name} behind the 8 examples that `dense` finds:", "", *table_of(classified)]
     print("\n".join(text))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
-from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.groups import Alike, Candidate, Group, alike
 
 __all__ = ["Batch", "drawn", "key_text", "planned", "query_text"]
 
@@ -65,11 +65,21 @@ def drawn(group: Group, count: int, draw: random.Random, rewards: bool = True) -
 class Batch:
     """A step's texts and who is whose: a text for each group's query first, then the distinct texts of keys. `own`, `rewards` (queries,
     candidates) best first, padded with the reward -inf; `allowed` (queries, keys), False for a key that is known to help a query, or one
-    with the same gold output, and is not what it is taught; `rewarded` (queries,)."""
+    with the same gold output, and is not what it is taught; `rewarded` (queries,). `known`: what helps such queries in all groups of a
+    training (None = in these alone)."""
 
-    def __init__(self, groups: Sequence[Group], count: int, draw: random.Random, rewards: bool = True, instructed: bool = False) -> None:
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        count: int,
+        draw: random.Random,
+        rewards: bool = True,
+        instructed: bool = False,
+        known: Alike | None = None,
+    ) -> None:
+        known = alike(groups) if known is None else known
         taken = [drawn(group, count, draw, rewards) for group in groups]
-        texts = [[key_text(group, c, instructed) for c in candidates] for group, (candidates, _) in zip(groups, taken, strict=True)]
+        texts = [[key_text(group, c.text, instructed) for c in candidates] for group, (candidates, _) in zip(groups, taken, strict=True)]
         keys = {text: place for place, text in enumerate(dict.fromkeys(text for row in texts for text in row))}
         most = max(map(len, texts))
         self.queries = len(groups)
@@ -78,16 +88,17 @@ class Batch:
         self.own: list[list[int]] = []
         self.rewards: list[list[float]] = []
         self.allowed: list[list[bool]] = []
-        helping = [{key_text(group, c, instructed) for c in group.positives} for group in groups]
         for group, mine, (_, values) in zip(groups, texts, taken, strict=True):
             distinct = list(dict.fromkeys(mine))  # two records that say the same are one key
             padding = most - len(distinct)
             first = [0.0] * len(distinct) if values is None else [values[mine.index(text)] for text in distinct]
             self.own.append([keys[text] for text in [*distinct, *[distinct[0]] * padding]])
             self.rewards.append([*first, *[-math.inf] * padding])
-            same = [h for g, h in zip(groups, helping, strict=True) if g is group or (g.answers and g.answers == group.answers)]
-            barred = set().union(*same) - set(distinct[:1] if values is None else distinct)
-            self.allowed.append([text not in barred for text in keys])
+            taught = set(distinct[:1] if values is None else distinct)
+            helping, alike_ones = {c.text for c in group.positives}, known.get(group.wants, {})
+            behind = key_text(group, "", instructed)
+            plain = ((text, text.removeprefix(behind)) for text in keys)
+            self.allowed.append([text in taught or not (bare in helping or bare in alike_ones) for text, bare in plain])
 
 
 def query_text(group: Group, instructed: bool) -> str:
@@ -95,6 +106,6 @@ def query_text(group: Group, instructed: bool) -> str:
     return (kind(group.kind).query_instruction if instructed else "") + group.query
 
 
-def key_text(group: Group, candidate: Candidate, instructed: bool) -> str:
-    """A group's candidate as an encoder reads it."""
-    return (kind(group.kind).key_instruction if instructed else "") + candidate.text
+def key_text(group: Group, text: str, instructed: bool) -> str:
+    """The text of a group's candidate as an encoder reads it."""
+    return (kind(group.kind).key_instruction if instructed else "") + text

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from bowerbird.kinds import kind
-from bowerbird.learn.groups import Group
+from bowerbird.learn.groups import Alike, Group, alike
 from bowerbird.learn.trainer import Setting
 from bowerbird.ports import Encoder, Vectors
 
@@ -53,7 +53,6 @@ class Row:
     helps: frozenset[int]
     labels: Mapping[int, float]
     weight: float
-    answer: tuple[str, ...]
 
 
 class Known:
@@ -72,21 +71,21 @@ class Known:
         mixed = [*dev_groups, *(train_groups[i] for i in order)]
         queries, keys = _Texts(encoder, True), _Texts(encoder, False)
         stop = None if until is None else time.monotonic() + _ENCODING * (until - time.monotonic())
-        self.train: list[Row] = []
-        self.dev: list[Row] = []
+        reached = 0
         for start in range(0, len(mixed), _CHUNK):
-            if stop is not None and time.monotonic() > stop and self.train:
+            if stop is not None and time.monotonic() > stop and reached > len(dev_groups):
                 break
             chunk = mixed[start : start + _CHUNK]
             queries.add([(group.kind, group.query) for group in chunk])
             keys.add([(group.kind, candidate.text) for group in chunk for candidate in group.candidates])
-            for place, group in enumerate(chunk, start):
-                (self.dev if place < len(dev_groups) else self.train).append(_row(group, queries.rows, keys.rows))
+            reached = start + len(chunk)
             if setting.progress:
-                setting.progress("encoding", min(start + _CHUNK, len(mixed)), len(mixed))
+                setting.progress("encoding", reached, len(mixed))
+        known = alike(mixed[len(dev_groups) : reached])
+        rows = [_row(group, queries.rows, keys.rows, known) for group in mixed[:reached]]
+        self.dev, self.train = rows[: len(dev_groups)], rows[len(dev_groups) :]
         if not self.dev:  # a tenth of the training groups decides when to stop
             self.dev, self.train = self.train[::10], [row for place, row in enumerate(self.train) if place % 10]
-        self.train, self.dev = _told_apart(self.train, self.dev)
         self.queries, self.keys = queries.vectors(), keys.vectors()
         self.elsewhere = encoder.encode([text.strip() for text in _ELSEWHERE])
         self.pools: dict[str, list[int]] = {}
@@ -120,9 +119,10 @@ def _in_order(groups: Sequence[Group]) -> list[Group]:
     return sorted(groups, key=lambda group: (group.id, group.kind, group.source))
 
 
-def _row(group: Group, queries: Mapping[tuple[str, str], int], keys: Mapping[tuple[str, str], int]) -> Row:
+def _row(group: Group, queries: Mapping[tuple[str, str], int], keys: Mapping[tuple[str, str], int], known: Alike) -> Row:
+    """Every key that is known to help a query of the same gold output helps it, so none of them is a negative."""
     number = {candidate.key: keys[group.kind, candidate.text] for candidate in group.candidates}
-    helps = group.positives
+    helps, more = group.positives, [keys[group.kind, text] for text in known.get(group.wants, ())]
     if group.rewarded:
         best = sorted(group.candidates, key=lambda c: (-(c.reward or 0.0), c.key))[:_OWN]
         # Rewards are masses (`smooth`): their logarithms have the softmax that gives them back.
@@ -130,7 +130,7 @@ def _row(group: Group, queries: Mapping[tuple[str, str], int], keys: Mapping[tup
         labels = {number[c.key]: max(c.reward or 0.0, 0.0) for c in group.candidates}
     else:
         best, rewards = list(helps[:_OWN]), None
-        labels = {number[c.key]: c.label for c in helps}
+        labels = {**dict.fromkeys(more, 1.0), **{number[c.key]: c.label for c in helps}}
     own = tuple(dict.fromkeys(number[c.key] for c in best))
     if rewards is not None and len(own) < len(best):  # two records of one text
         rewards = tuple({number[c.key]: value for c, value in zip(reversed(best), reversed(rewards), strict=True)}[row] for row in own)
@@ -140,27 +140,10 @@ def _row(group: Group, queries: Mapping[tuple[str, str], int], keys: Mapping[tup
         queries[group.kind, group.query],
         own,
         rewards,
-        frozenset(number[c.key] for c in helps),
+        frozenset([*(number[c.key] for c in helps), *more]),
         labels,
         group.weight,
-        group.answers[:1],
     )
-
-
-def _told_apart(train: Sequence[Row], dev: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Rows whose query is helped by every key that helps a training query of the same answer, so that none of them is a negative: the
-    label of a class is on hundreds of examples, of which a group names a few."""
-    alike: dict[tuple[str, str, tuple[str, ...]], dict[int, None]] = {}
-    for row in train:
-        if row.answer:
-            alike.setdefault((row.kind, row.source, row.answer), {}).update(dict.fromkeys(sorted(row.helps)))
-
-    def wider(row: Row) -> Row:
-        more = alike.get((row.kind, row.source, row.answer), {}) if row.answer else {}
-        labels = row.labels if row.rewards is not None else {**dict.fromkeys(more, 1.0), **row.labels}
-        return replace(row, helps=row.helps | more.keys(), labels=labels)
-
-    return [wider(row) for row in train], [wider(row) for row in dev]
 
 
 def by_kind(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -16,8 +16,8 @@ from bowerbird.ports import Vectors
 
 __all__ = ["Net", "chunks"]
 
-_TOGETHER = 64  # texts that go through the model at once, at most
-_LONGER = 1.25  # and the longest of them against the shortest: what is padded is computed too
+_TOGETHER = 128  # texts that go through the model at once, at most
+_LONGER = 1.5  # and the longest of them against the shortest: what is padded is computed too
 
 
 class Net:

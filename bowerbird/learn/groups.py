@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from bowerbird.errors import InvalidInput, UnknownName
 
-__all__ = ["PARTS", "Candidate", "Group", "Part", "part", "query_hash", "read", "write"]
+__all__ = ["PARTS", "Alike", "Candidate", "Group", "Part", "alike", "part", "query_hash", "read", "write"]
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -79,6 +79,11 @@ class Group:
         return query_hash(self.query)
 
     @property
+    def wants(self) -> tuple[str, str, tuple[str, ...]]:
+        """Kind, source and gold outputs: what it has in common with the queries that the same candidates help."""
+        return self.kind, self.source, self.answers
+
+    @property
     def positives(self) -> tuple[Candidate, ...]:
         """Candidates known to help, best label first."""
         return tuple(sorted((c for c in self.candidates if c.label > 0), key=lambda c: (-c.label, c.key)))
@@ -88,6 +93,20 @@ class Group:
         """Whether every candidate has a reward, and they differ."""
         rewards = [candidate.reward for candidate in self.candidates]
         return len(rewards) > 1 and None not in rewards and len(set(rewards)) > 1
+
+
+Alike = Mapping[tuple[str, str, tuple[str, ...]], Mapping[str, None]]
+"""`Group.wants` -> the texts, in order, that are known to help a query of that kind, source and gold outputs."""
+
+
+def alike(groups: Iterable[Group]) -> Alike:
+    """What helps queries that want the same output: a label is on hundreds of examples, of which a single group names a few, and none
+    of the others is a negative of it. Groups without gold outputs have no entry."""
+    found: dict[tuple[str, str, tuple[str, ...]], dict[str, None]] = {}
+    for group in groups:
+        if group.answers:
+            found.setdefault(group.wants, {}).update(dict.fromkeys(candidate.text for candidate in group.positives))
+    return found
 
 
 def query_hash(query: str) -> str:

@@ -31,9 +31,9 @@ def mine(
     """The groups with up to `n` more candidates each, label 0, drawn by `seed` from what `spec` finds after the first `skip` hits.
 
     Likely false negatives are left out: hits that score `share` of the best candidate that helps or more, where that one is found
-    too (positive-aware mining; Moreira et al., NV-Retriever, arXiv 2407.15831, section 4), and hits that say the same as one that
-    helps. They carry no scores: those of `spec` are not what a served pipeline would have given them. Cost: one search a group.
-    Raises `InvalidInput` for settings that leave nothing.
+    too (positive-aware mining; Moreira et al., NV-Retriever, arXiv 2407.15831, section 4), hits that say the same as one that
+    helps, and examples whose output is the query's. They carry no scores: those of `spec` are not what a served pipeline would
+    have given them. Cost: one search a group. Raises `InvalidInput` for settings that leave nothing.
     """
     if n < 1 or skip < 0 or not 0 < share <= 1:
         raise InvalidInput(f"n={n}, skip={skip}, share={share}: at least 1, at least 0, and above 0 up to 1.")
@@ -57,7 +57,7 @@ def _negatives(group: Group, hits: Sequence[Hit], every: Sequence[Hit], share: f
     best = max((hit.score for hit in every if hit.record is not None and hit.record.key in helps), default=math.inf)
     most = best - (1 - share) * abs(best) if math.isfinite(best) else best  # scores of pairs may be below 0
     for hit in hits:
-        if hit.record is None or hit.record.key in known or hit.score >= most:
+        if hit.record is None or hit.record.key in known or hit.score >= most or str(hit.record.fields.get("output", "")) in group.answers:
             continue
         text = kind(hit.record.kind).encode(hit.record)
         if text not in said:

@@ -9,7 +9,7 @@ import pytest
 
 from bowerbird.errors import InvalidInput
 from bowerbird.learn.batches import Batch, drawn, planned
-from bowerbird.learn.groups import Candidate, Group
+from bowerbird.learn.groups import Candidate, Group, alike
 
 
 def groups(n: int, kind: str, source: str = "made") -> list[Group]:
@@ -46,6 +46,21 @@ def test_keys_that_help_are_no_negatives() -> None:
     behind = Batch(labelled, 2, random.Random(0), instructed=True).texts[0]
     assert behind.endswith("q0")
     assert behind != "q0"
+
+
+def test_what_helps_any_query_of_the_same_output_is_no_negative_of_one() -> None:
+    """A label is on many examples, of which a group names a few: another label's negative may well be of this one."""
+    yes = Group("q0", "example", "s", (Candidate("a", "first", 1.0), Candidate("n", "that one", 0.0)), ("yes",))
+    no = Group("q1", "example", "s", (Candidate("b", "second", 1.0), Candidate("y", "this one", 0.0)), ("no",))
+    apart = Group("q2", "example", "s", (Candidate("y", "this one", 1.0),), ("yes",))
+    elsewhere = Group("q3", "example", "t", (Candidate("n", "that one", 1.0),), ("yes",))
+    for instructed in (False, True):
+        batch = Batch([yes, no], 2, random.Random(0), instructed=instructed, known=alike([yes, no, apart, elsewhere]))
+        keys = [text.rpartition(": ")[2] for text in batch.texts[2:]]
+        assert keys == ["first", "that one", "second", "this one"]
+        assert batch.allowed == [[True, True, True, False], [True] * 4]
+    assert Batch([yes, no], 2, random.Random(0)).allowed == [[True] * 4] * 2
+    assert alike([Group("q", "tool", "s", (Candidate("a", "text", 1.0),))]) == {}
 
 
 def test_candidates_are_drawn_with_the_best_in_front() -> None:

@@ -62,6 +62,16 @@ def test_scores_below_zero_are_held_against_the_best_alike() -> None:
     assert [c.key for c in done.candidates] == ["right", "near"]
 
 
+def test_an_example_with_the_same_output_is_no_negative(bird: Engine) -> None:
+    said = {"a": ("how tall is the tower", "number"), "b": ("how tall is the bridge", "number"), "c": ("who built the tower", "person")}
+    bird.add([{"key": key, "kind": "example", "text": text, "fields": {"output": label}} for key, (text, label) in said.items()])
+    bird.add([{"key": "d", "kind": "example", "text": "the tower has no output"}])
+    bird.add([{"key": "e", "kind": "example", "text": "the tower again", "fields": {"output": 7}}])
+    asked = Group("how tall is the tower over there", "example", "made", (), ("number", "7"), scope="acme/ann")
+    (done,) = mine(bird, [asked], "bm25(k=9)", n=9)
+    assert {candidate.key for candidate in done.candidates} == {"c", "d"}
+
+
 def test_settings_that_leave_nothing_are_refused(stocked: Engine) -> None:
     with pytest.raises(InvalidInput, match="n=0"):
         mine(stocked, [group()], n=0)

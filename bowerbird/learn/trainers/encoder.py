@@ -23,7 +23,7 @@ from bowerbird.learn import lora
 from bowerbird.learn.batches import Batch, planned
 from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.gradcache import Net
-from bowerbird.learn.groups import Group
+from bowerbird.learn.groups import Group, alike
 from bowerbird.learn.pooled import pooled_scores
 from bowerbird.learn.publish import data_hash
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, Trainer, chosen
@@ -98,9 +98,10 @@ class EncoderTrainer(Trainer):
     """Full or low-rank fine-tuning with homogeneous batches and a loss for each kind (LLM-Embedder, arXiv 2310.07554, section 3).
 
     Differs: keys that a batch shares are encoded once; false negatives that are known (another query's key that helps this one too, or a
-    key of a query with the same gold output) do not count; no dropout, so that gradients made chunk by chunk (`gradcache.py`) are those of
-    the whole batch, and a run that was killed and goes on gives the same weights on the same machine. The best look at dev is kept, the
-    untrained model included. A loss or gradient that is no number stops training with the best weights so far.
+    key that helps any training query with the same gold output) do not count; no dropout, so that gradients made chunk by chunk
+    (`gradcache.py`) are those of the whole batch, and a run that was killed and goes on gives the same weights on the same machine. The
+    best look at dev is kept, the untrained model included. A loss or gradient that is no number stops training with the best weights so
+    far.
 
     A loop of its own rather than `SentenceTransformerTrainer`: that one encodes columns, so a key that ten queries share costs ten times,
     and its checkpoints are pickles. One device; memory of `chunk` tokens of activations.
@@ -166,6 +167,7 @@ class _Run:
         self.model = load(found)
         if options.rank:
             lora.added(self.model, options.rank, setting.seed)
+        self.known = alike(groups)
         self.net = Net(self.model, options.tokens, options.chunk, options.precision)  # the kept model goes on reading all that it did
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         matrices, vectors = [p for p in self.trained if p.dim() > 1], [p for p in self.trained if p.dim() <= 1]
@@ -198,7 +200,7 @@ class _Run:
                 )
                 break
             state.step += 1
-            look = state.step % max(1, state.steps // options.looks) == 0 or state.step == state.steps
+            look = state.step * options.looks // state.steps > (state.step - 1) * options.looks // state.steps
             if state.step < state.steps and (look or state.step == _TIMED):
                 self._fit_to_time((time.monotonic() - since) / (state.step - at), len(batches))
             if self.setting.progress:
@@ -232,9 +234,8 @@ class _Run:
 
     def _step(self, groups: Sequence[Group]) -> float:
         options, name = self.options, groups[0].kind
-        batch = Batch(
-            groups, options.candidates, random.Random(f"{self.setting.seed}/{self.state.step}"), options.rewards, options.instructed
-        )
+        draw = random.Random(f"{self.setting.seed}/{self.state.step}")
+        batch = Batch(groups, options.candidates, draw, options.rewards, options.instructed, self.known)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * self._pace(name)
         self.optimizer.zero_grad(set_to_none=True)
