@@ -26,7 +26,7 @@ def _plain(record: Record) -> str:
     return record.text
 
 
-def _alone(record: Record) -> tuple[str, int] | None:
+def _alone(record: Record) -> tuple[str, int | None] | None:
     return None
 
 
@@ -37,8 +37,8 @@ class Kind:
     `query_instruction` and `key_instruction` are put in front of a query and of a record for encoders that were
     trained with instructions (LLM-Embedder, arXiv 2310.07554, section 3). `encode` gives the text that encoders and
     BM25 see, `show` the text that a prompt shows. `fields` are the typed fields; other fields are free.
-    `place` gives what a record is a part of and its number there, None for what stands alone. `update`: adding a known key again
-    replaces the record's fields or merges the new ones into them.
+    `place` gives what a record is a part of and its number there (None = in no order), None for what stands alone. `update`:
+    adding a known key again replaces the record's fields or merges the new ones into them.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Kind:
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     encode: Callable[[Record], str] = _plain
     show: Callable[[Record], str] = _plain
-    place: Callable[[Record], tuple[str, int] | None] = _alone
+    place: Callable[[Record], tuple[str, int | None] | None] = _alone
     update: Literal["replace", "merge"] = "replace"
     trust: Trust = "untrusted"
 
@@ -69,9 +69,14 @@ def _memory(record: Record) -> str:
     return f"{head} {record.text}" if head else record.text
 
 
-def _said_at(record: Record) -> tuple[str, int] | None:
+def _said_at(record: Record) -> tuple[str, int | None] | None:
     session, turn = record.fields.get("session"), record.fields.get("turn")
     return None if session is None or turn is None else (str(session), int(turn))
+
+
+def _served_by(record: Record) -> tuple[str, int | None] | None:
+    server = record.fields.get("server")
+    return None if server is None else (str(server), None)
 
 
 def _example(record: Record) -> str:
@@ -189,6 +194,7 @@ TABLE: tuple[Kind, ...] = (
         },
         encode=_tool_key,
         show=_tool,
+        place=_served_by,
     ),
     Kind(
         "user",

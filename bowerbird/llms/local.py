@@ -7,9 +7,9 @@ prices or records. Text that a prompt brings along is never read as a control to
 from __future__ import annotations
 
 import contextlib
-import inspect
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bowerbird.errors import InvalidInput, LLMError, ModelMissing
+from bowerbird.llms.prefix import LEAST, begun, cache_argument, computed
 from bowerbird.llms.scoring import branches, packs, scored
 from bowerbird.llms.tokens import whole
 from bowerbird.llms.weights import DEFAULT_MODEL, folder_of
@@ -29,6 +30,7 @@ __all__ = ["LocalLLM"]
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _ROWS = 16  # prompts answered together at most
+_ALIKE = 4  # prompts that begin alike go through the model apart from others, if they are so many
 _TOKENS = 4096  # padded prompt tokens that go through the model together, unless a single prompt has more
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -94,13 +96,19 @@ class LocalLLM:
         self, prompts: Sequence[Prompt], *, max_tokens: int, temperature: float = 0.0, stop: Sequence[str] = (), seed: int = 0
     ) -> list[Completion]:
         """One completion a prompt: greedy at temperature 0, else drawn with a generator of its own a prompt, so that an
-        answer does not depend on what else is in the batch. A prompt that leaves no room in the window raises `LLMError`."""
+        answer does not depend on what else is in the batch. What prompts have in common at their beginning is computed once
+        (`prefix.py`), so give many at a time. A prompt that leaves no room in the window raises `LLMError`."""
         rows = [self._row(prompt, max_tokens) for prompt in prompts]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i].prompt))
-        while order:
-            batch = self._take(order, [len(row.prompt) for row in rows], _ROWS)
-            for _ in self._decode([rows[i] for i in batch], temperature, stop, seed):
-                pass
+        heads = Counter(tuple(row.prompt[:LEAST]) for row in rows)
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for i in sorted(range(len(rows)), key=lambda i: len(rows[i].prompt)):
+            head = tuple(rows[i].prompt[:LEAST])
+            alike.setdefault(head if heads[head] >= _ALIKE else (), []).append(i)
+        for order in alike.values():
+            while order:
+                batch = _taken(order, [row.prompt for row in rows], _ROWS, share=True)
+                for _ in self._decode([rows[i] for i in batch], temperature, stop, seed):
+                    pass
         return [Completion(row.text, len(row.prompt), len(row.ids), 0.0, row.finish) for row in rows]
 
     def stream(
@@ -148,7 +156,7 @@ class LocalLLM:
         order = sorted((i for i, row in enumerate(rows) if row), key=lambda i: len(rows[i]))
         with self._busy, torch.inference_mode():
             while order:
-                batch = self._take(order, [len(begin) + len(row) for row in rows], len(rows))
+                batch = _taken(order, [begin + row for row in rows], len(rows))
                 ids, mask, positions = self._padded([begin + rows[i] for i in batch])
                 last = model.base_model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
                 for place, i in enumerate(batch):
@@ -271,17 +279,6 @@ class LocalLLM:
         ends = [getattr(source, "eos_token_id", None) for source in (model.generation_config, model.config)]
         return {token for end in ends if end is not None for token in (end if isinstance(end, (list, tuple)) else [end])}
 
-    def _take(self, order: list[int], lengths: Sequence[int], most: int) -> list[int]:
-        """Cut off the front of `order` as many rows as go through the model together."""
-        size, longest = 0, 0
-        for i in order[:most]:
-            longest = max(longest, lengths[i])
-            if size and (size + 1) * longest > _TOKENS:
-                break
-            size += 1
-        batch, order[:] = order[:size], order[size:]
-        return batch
-
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Any, Any, Any]:
         """(ids, mask, positions), each (rows, longest) int64, padded on the left so that every row ends in the last column."""
         torch = need("torch", "local")
@@ -300,8 +297,10 @@ class LocalLLM:
         model, tokenizer, ends = self._part("model"), self._part("tokenizer"), self._ends()
         draws = [torch.Generator().manual_seed(seed) for _ in rows]
         ids, mask, positions = self._padded([row.prompt for row in rows])
-        # transformers called it `past_key_values` before
-        name, cache = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values", None
+        name = cache_argument(model)
+        with self._busy, torch.inference_mode():
+            cache, own = begun(model, [row.prompt for row in rows])
+        ids, positions = ids[:, -own:], positions[:, -own:]
         while True:
             with self._busy, torch.inference_mode():
                 out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **{name: cache})
@@ -353,6 +352,19 @@ def plain(messages: Sequence[Message]) -> str:
             parts.append(message.content.strip())
     text = "\n\n".join(part for part in parts if part)
     return text if text.endswith("Answer:") else f"{text}\nAnswer:"
+
+
+def _taken(order: list[int], rows: Sequence[list[int]], most: int, share: bool = False) -> list[int]:
+    """Cut off the front of `order` as many rows as go through the model together; with `share`, what they begin with counts once."""
+    size = 1
+    while size < min(most, len(order)):
+        batch = [rows[i] for i in order[: size + 1]]
+        shared, own = computed(batch) if share else (0, max(map(len, batch)))
+        if shared + len(batch) * own > _TOKENS:
+            break
+        size += 1
+    taken, order[:] = order[:size], order[size:]
+    return taken
 
 
 def _grow(row: _Row, token: int, tokenizer: Any, ends: set[int], stop: Sequence[str]) -> None:

@@ -1,3 +1,4 @@
+import inspect
 import os
 import random
 import threading
@@ -16,6 +17,7 @@ from bowerbird.errors import InvalidInput, LLMError, ModelMissing
 from bowerbird.llms import local as module
 from bowerbird.llms import scoring
 from bowerbird.llms.local import LocalLLM, plain
+from bowerbird.llms.prefix import LEAST, computed
 from bowerbird.llms.weights import at_hand
 from bowerbird.ports import Prompt, capabilities
 from bowerbird.testing.llm_suite import LLMSuite
@@ -153,6 +155,33 @@ def test_what_pairs_have_in_common_goes_through_the_model_once(base, monkeypatch
     assert [total for total, _ in base.loglikelihood(pairs)] == pytest.approx([total for total, _ in together], rel=1e-4)
     assert len(seen) == 1 + len(pairs)
     assert all(pack.chain for pack in seen[1:])
+
+
+def test_what_prompts_have_in_common_goes_through_the_model_once(base, monkeypatch):
+    front = "the bower is blue and the river runs to the sea. " * 4  # longer than the sliding window
+    prompts = [Prompt(text=f"{front}{ask}") for ask in ("who", "what is blue and what is the sea", "why", "", "the river runs")]
+    alone = [base.complete([prompt], max_tokens=6)[0] for prompt in prompts]
+    drawn = [base.complete([prompt], max_tokens=6, temperature=1.0, seed=3)[0] for prompt in prompts]
+    seen, forward = [], base._part("model").forward
+    fed = lambda self, **given: seen.append(given["input_ids"].shape) or forward(**given)  # noqa: E731
+    fed.__signature__ = inspect.signature(forward)
+    monkeypatch.setattr(type(base._part("model")), "forward", fed)
+    other = Prompt(text="blue sea")
+    assert base.complete([*prompts, other], max_tokens=6) == [*alone, base.complete([other], max_tokens=6)[0]]
+    shared, own = computed([base._begin() + base._ids(prompt.text) for prompt in prompts])
+    assert shared > LEAST
+    assert (1, shared) in seen
+    assert (len(prompts), own) in seen
+    assert base.complete(prompts, max_tokens=6, temperature=1.0, seed=3) == drawn
+
+
+def test_what_is_worth_a_pass_of_its_own():
+    front = list(range(100))
+    assert computed([front, front]) == (99, 1), "the last token tells what comes next"
+    assert computed([[*front, 1], [*front, 2, 3, 4]]) == (100, 3)
+    assert computed([front]) == (0, 100)
+    assert computed([[*front[:20], 1], [*front[:20], 2]]) == (0, 21)
+    assert computed([front, front[:LEAST]]) == (0, 100), "nothing of the short one would be held"
 
 
 def test_packs_keep_their_size_and_lose_no_pair():

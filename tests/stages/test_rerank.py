@@ -144,6 +144,18 @@ def test_neighbours_pull_a_hit_up_and_none_above_themselves():
     assert next(hit.scores for hit in done.hits if hit.score == 7.0) == {"bm25": 5.0, "neighbours": 7.0}
 
 
+def test_tools_of_one_server_stand_beside_each_other():
+    def served(number, server, score):
+        return Hit(number, score, {"bm25": score}, record=Record(f"t{number}", "tool", "x", {"server": server} if server else {}, ACME))
+
+    hits = (served(1, "maps", 9.0), served(2, "mail", 6.0), served(3, "maps", 5.0), served(4, "maps", 1.0), served(5, None, 4.0))
+    [done] = parse("neighbours(share=0.5)").bind(World().part)([Turn("cat", ACME, hits=hits)])
+    # 3 of 5 hits are of one server: half of 2/5 of the way to its best
+    assert {hit.id: hit.score for hit in done.hits} == pytest.approx({1: 9.0, 2: 6.0, 3: 5.8, 4: 2.6, 5: 4.0})
+    [alike] = parse("neighbours").bind(World().part)([Turn("cat", ACME, hits=hits[::3])])
+    assert [hit.score for hit in alike.hits] == [9.0, 1.0], "a server that all hits are of tells nothing"
+
+
 def test_neighbours_leave_kinds_without_places_and_other_scopes_alone():
     passages = given("bower", "nest")
     [done] = parse("neighbours").bind(World().part)([Turn("cat", ACME, hits=passages)])

@@ -26,10 +26,10 @@ _NAMES: Mapping[str, tuple[str, str]] = {  # what a record and a query for it ar
     "user": ("Person", "Question"),
     "model": ("Model", "Task"),
 }
-_IN_PROMPT = 4  # pairs a prompt, drawn anew for each record
+_IN_PROMPT = 4  # pairs a prompt, the same for a batch of records
 _RECORD = 600  # characters of a record that the model reads
 _LEAST_WORDS, _MOST_WORDS = 3, 60
-_BATCH = 16
+_BATCH = 16  # records whose prompts go to the model together
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def written(
     """Up to `each` queries a record, as groups of source `synth` with that record as the one that helps.
 
     Promptagator (Dai et al., arXiv 2209.11755, section 3.1): from 8 examples on, the model sees a few pairs and then the record
-    alone. Differs: 4 pairs a prompt, drawn by record and seed, so that no one pair colours all; short prompts suit small models.
+    alone. Differs: 4 pairs a prompt, since short ones suit small models, drawn anew for every 16 records, so that no one pair colours
+    all and a model that shares what prompts begin with reads them once.
     For tools it is the usage query of Tool2Vec (arXiv 2409.02141). Dropped: what is shorter than 3 words or longer than 60, copies
     of the record or of a pair, and doubles. Raises `TooLittle` under 8 pairs. Cost: `each` completions a record.
     """
@@ -70,7 +71,8 @@ def written(
     for turn in range(each):
         for start in range(0, len(records), _BATCH):
             batch = records[start : start + _BATCH]
-            prompts = [Prompt(text=_prompt(record, _drawn(pairs, f"{seed}/{turn}/{record.id}"))) for record in batch]
+            some = _drawn(pairs, f"{seed}/{turn}/{batch[0].id}")
+            prompts = [Prompt(text=_prompt(record, some)) for record in batch]
             said = llm.complete(prompts, max_tokens=max_tokens, temperature=temperature, stop=("\n",), seed=seed + turn)
             for record, completion in zip(batch, said, strict=True):
                 query = _cleaned(completion.text, record)

@@ -1,7 +1,8 @@
-"""Neighbours: what stands beside a good hit in its conversation is likelier to matter too. No model."""
+"""Neighbours: what stands beside a good hit, in its conversation or on its server, is likelier to matter too. No model."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,15 +14,20 @@ from bowerbird.types import Hit, Turn
 
 __all__ = ["Neighbours"]
 
+Place = tuple[Any, int | None]
+
 
 @dataclass(frozen=True)
 class Neighbours(Rerank):
-    """score'(c) = score(c) + share · max(0, max_n score(n) - score(c)), n the hits right beside c: a hit is pulled up towards a better
+    """score'(c) = score(c) + share · max(0, max_n score(n) - score(c)), n the hits beside c: a hit is pulled up towards a better
     neighbour, and none is raised above one.
 
-    Nearby records vouch for each other (Diaz, Regularizing ad hoc retrieval scores, CIKM 2005). Differs: near is what stands beside it in
-    its session (`Kind.place`: memories by session and turn), not what is alike in words; upwards only, since a good hit among small talk is
-    good; one step, in closed form. What is not among the hits vouches for nothing. Kinds without places keep their scores.
+    Nearby records vouch for each other (Diaz, Regularizing ad hoc retrieval scores, CIKM 2005). Differs: near is what `Kind.place` says,
+    not what is alike in words: of memories the turns right before and after in a session, of tools all of the same server (one request
+    often takes several, and a server is looked for before its tools: MCP-Zero, arXiv 2506.01056, section 3); upwards only, since a good
+    hit among small talk is good; one step, in closed form. Where there is no order, `share` is lessened by the part of the hits that
+    stand together: a server that all of them are of tells nothing. What is not among the hits vouches for nothing. Kinds without places
+    keep their scores.
     Cost: linear in the hits.
     """
 
@@ -42,17 +48,21 @@ class Neighbours(Rerank):
         placed = [(hit, place) for hit in turn.hits if (place := _place(hit)) is not None]
         if not placed:
             return None
-        best: dict[tuple[Any, int], float] = {}
+        best: dict[Place, float] = {}
         for hit, place in placed:
             best[place] = max(best.get(place, hit.score), hit.score)
+        together = Counter(place for _, place in placed)
         done = {hit.id: hit.score for hit in turn.hits}
         for hit, (whole, number) in placed:
-            near = max(best.get((whole, number + step), hit.score) for step in (-1, 1))
-            done[hit.id] += self.share * max(0.0, near - hit.score)
+            if number is None:
+                near, share = best[whole, None], self.share * (1 - together[whole, None] / len(turn.hits))
+            else:
+                near, share = max(best.get((whole, number + step), hit.score) for step in (-1, 1)), self.share
+            done[hit.id] += share * max(0.0, near - hit.score)
         return done
 
 
-def _place(hit: Hit) -> tuple[Any, int] | None:
+def _place(hit: Hit) -> Place | None:
     """(what it is a part of, its number there), each scope's apart."""
     if hit.record is None:
         raise InvalidInput(f"neighbours: hit {hit.id} carries no record.")
