@@ -37,7 +37,7 @@ from bowerbird.ports import Encoder
 from bowerbird.types import Record, replace
 
 MEASURE = "nDCG@5"
-CLAUSES = "dbsf(bm25(k=100), dense(k=100), clauses >> dense(k=100))"
+CLAUSES = "dbsf(bm25(k=100), dense(k=100), clauses >> dense(k=100)) >> neighbours"
 
 
 def plainly(path: Path, encoder: Encoder | None, llm: Any) -> Engine:

@@ -161,6 +161,18 @@ def test_gradients_made_chunk_by_chunk_are_those_of_the_whole_batch(bird: Engine
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, parts, strict=True))
 
 
+def test_looks_are_no_more_than_asked_for_though_the_time_is_short(bird: Engine, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bowerbird.learn.trainers import encoder
+
+    clock = iter(range(10**6))  # a second passes with every look at the clock, so that the plan shrinks as training goes on
+    monkeypatch.setattr(encoder, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    setting = Setting(bird, None, seconds=300.0, options={"model": str(tiny), "passes": 200, "looks": 4})
+    curve = EncoderTrainer().fit(groups(), groups(12), setting).curve
+    steps = [row["step"] for row in curve]
+    assert len(steps) <= 1 + 4 + 1, "the untrained model, four looks, and one where the time is over"
+    assert steps == sorted(set(steps))
+
+
 def test_chunks_hold_what_they_may_and_leave_nothing_out() -> None:
     lengths = [5, 30, 7, 7, 2, 90, 6]
     parts = chunks(lengths, 32)

@@ -200,7 +200,7 @@ class _Run:
                 )
                 break
             state.step += 1
-            look = state.step * options.looks // state.steps > (state.step - 1) * options.looks // state.steps
+            look = state.step * options.looks >= state.steps * len(state.curve) or state.step == state.steps
             if state.step < state.steps and (look or state.step == _TIMED):
                 self._fit_to_time((time.monotonic() - since) / (state.step - at), len(batches))
             if self.setting.progress:
