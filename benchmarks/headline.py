@@ -47,7 +47,7 @@ from bowerbird.learn.rewards.likelihood import Likelihood
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
 from bowerbird.learn.trainer import Only, Setting, trainer_of
-from bowerbird.ports import LLM, Encoder, Trained
+from bowerbird.ports import LLM, Encoder, Trained, Vectors
 
 FUSED = "dbsf(bm25(k=100), dense(k=100)) >> neighbours"
 RANKED = "dbsf(bm25(k=20), dense(k=20)) >> feature_ranker >> neighbours"
@@ -210,9 +210,10 @@ def _bench(shop: Shop, line: Line, encoder: Encoder) -> Engine:
 
 
 def fitted(
-    shop: Shop, component: str, name: str, groups: Sequence[Group], seconds: float, options: Mapping[str, Any]
+    shop: Shop, component: str, name: str, groups: Sequence[Group], seconds: float, options: Mapping[str, Any], lines: Sequence[Line] = ()
 ) -> tuple[Component, Path, Mapping[str, Any]]:
-    """A component trained on these groups within that time, the folder it is kept in, and what is to be known of it; made once."""
+    """A component trained on these groups within that time, the folder it is kept in, and what is to be known of it; made once.
+    `lines`: the tasks whose bowers hold vectors of the candidates."""
     folder = shop.folder / "fitted" / f"{name}-{data_hash(groups)[:12]}"
     trainer = trainer_of(component)
     about = folder / "about.json"
@@ -220,9 +221,10 @@ def fitted(
         dev = [group for group in groups if int(group.id[:8], 16) % 20 == 0]
         train = [group for group in groups if int(group.id[:8], 16) % 20]
         trainer.check(train)
-        setting = Setting(_NoBench(), shop.plain, None, shop.seed, seconds, folder / "checkpoints", None, options)
-        began = time.monotonic()
-        fit = trainer.fit(train, dev, setting)
+        with closing(_Bowers(shop, lines)) as bowers:
+            setting = Setting(bowers, shop.plain, None, shop.seed, seconds, folder / "checkpoints", None, options)
+            began = time.monotonic()
+            fit = trainer.fit(train, dev, setting)
         fit.component.save(folder / "component")
         took = time.monotonic() - began
         about.write_text(json.dumps({"seconds": took, "curve": [dict(row) for row in fit.curve], "about": dict(fit.about)}), "utf-8")
@@ -233,11 +235,21 @@ def fitted(
     return table.load("components", component).load(folder / "component"), folder / "component", json.loads(about.read_text("utf-8"))
 
 
-class _NoBench:
-    """What is kept here learns from groups alone."""
+class _Bowers:
+    """The bowers of several tasks as one: what is trained here on all tasks learns from groups, and takes vectors that are there."""
+
+    def __init__(self, shop: Shop, lines: Sequence[Line]) -> None:
+        self._benches = [_bench(shop, line, shop.plain) for line in lines]
 
     def run(self, turns: Any, spec: str, *, trained: Any = None, records: bool = False) -> Any:
-        raise AssertionError("no bower is at hand here")
+        raise AssertionError("nothing is searched while all tasks are trained on")
+
+    def vectors(self, encoder: str, texts: Mapping[str, str], scope: Any = None) -> Mapping[str, Vectors]:
+        return {key: vector for bench in self._benches for key, vector in bench.vectors(encoder, texts, scope).items()}
+
+    def close(self) -> None:
+        for bench in self._benches:
+            bench.close()
 
 
 WHOLE = "a third of the time"
@@ -279,10 +291,15 @@ def ablated(
 
 def ranked(shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, groups: Sequence[Group]) -> dict[str, Path]:
     """Task -> the run of the fusion behind a ranker of that task's own, where it would be published: trained on what the task's bower finds
-    with this encoder, and better on the held-out part of the training queries. The common encoder has seen some of these queries."""
-    folders: dict[str, Path] = {}
+    with this encoder, and better on the held-out part of the training queries. The common encoder has seen some of these queries.
+    Made once."""
+    kept = shop.folder / f"{name}.json"
+    done = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    folders = {task: shop.folder / "runs" / name / run for task, run in done.items()}
     trainer = trainer_of("ranker")
     for line in lines:
+        if line.task in folders:
+            continue
         own = sides([group for group in groups if group.source == line.task], shop.seed)
         with closing(_bench(shop, line, encoder)) as bench:
             setting = Setting(bench, encoder, None, shop.seed, 60.0)
@@ -291,6 +308,7 @@ def ranked(shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, group
             found = verdict(trainer.scores(held, None, setting), trainer.scores(held, made, setting), seed=shop.seed)
         shop.said(f"{name}, {line.task}: {found.why}")
         folders |= judged(shop, [line], name, encoder, [RANKED], Only("ranker", made if found.publish else None))
+        kept.write_text(json.dumps({task: folder.name for task, folder in folders.items()}), "utf-8")
     return folders
 
 
@@ -333,7 +351,7 @@ def main() -> None:
         groups = rewarded(shop, groups, llm, given.rewards)
     base = judged(shop, lines, "plain", plain, [FUSED])
     systems: dict[str, tuple[Mapping[str, Path], str]] = {"BM25": (base, "bm25"), "plain": (base, "dense"), "fusion": (base, FUSED)}
-    adapter, _, told = fitted(shop, "adapter", "adapter", groups, 30.0 if given.small else 180.0, {})
+    adapter, _, told = fitted(shop, "adapter", "adapter", groups, 30.0 if given.small else 180.0, {}, lines)
     systems["adapter"] = judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter)), "dense"
     report.add("adapter, seconds", told["seconds"])
     common, _, told = fitted(shop, "encoder", "common", groups, seconds, {})

@@ -27,11 +27,12 @@ from bowerbird.index import Also, Difference, Index, Kept, Progress
 from bowerbird.ingest.intake import Report, take_in
 from bowerbird.ingest.source import open_source
 from bowerbird.kinds import checked
+from bowerbird.kinds import kind as as_kind
 from bowerbird.kinds import kinds as known_kinds
 from bowerbird.ledger import Ledger
 from bowerbird.ledger.lessons import Lessons
 from bowerbird.parts import Parts
-from bowerbird.ports import LLM, Encoder, Trained
+from bowerbird.ports import LLM, Encoder, Filter, Trained, Vectors
 from bowerbird.roles import StreamsAnswers, filled
 from bowerbird.stage import Stage
 from bowerbird.stores import choose as stores
@@ -329,6 +330,16 @@ class Engine:
         `records`: look the hits' records up at the end, where no stage has."""
         done = self._run([replace(turn, id=turn.id or _turn_id()) for turn in turns], spec, trained)
         return filled(self.catalog, done) if records else done
+
+    def vectors(self, encoder: str, texts: Mapping[str, str], scope: Scope | str | None = None) -> dict[str, Vectors]:
+        """Key -> the vector (dim,) that the index holds of that record by the encoder of this id; of `texts` (key -> text) only those
+        whose visible record still gives this text to encoders."""
+        owner = self._scope(scope)
+        self._catch_up()
+        named = {id: key for key, id in zip(texts, self.catalog.ids(list(texts), owner), strict=True) if id is not None}
+        found = self.catalog.records(list(named), owner, None)
+        same = [id for id, record in found.items() if as_kind(record.kind).encode(record) == texts[named[id]]]
+        return {named[id]: vector for id, vector in self.index.store.vectors(encoder, same, Filter(owner)).items()}
 
     def feedback(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bowerbird
@@ -217,7 +218,20 @@ def test_a_canary_of_one_scope_is_unseen_by_another(filled: Engine, other: str) 
     assert not any(r.key.startswith("canary") for r in filled.list(scope=other, stale=True))
     with pytest.raises(NotFound):
         filled.get("canary2", scope=other)
+    sings = dict.fromkeys(("canary", "canary2"), "the canary sings zanzibar")
+    assert filled.vectors(filled.encoder.id, sings, scope=other) == {}
     assert filled.delete(["canary", "canary2"], scope=other) == []
+
+
+def test_vectors_are_given_of_what_records_say_now(filled: Engine) -> None:
+    encoder = filled.encoder
+    texts = {note["key"]: note["text"] for note in NOTES[:3]} | {"nobody": "nothing"}
+    found = filled.vectors(encoder.id, texts)
+    assert set(found) == {"reset", "billing", "passwort"}
+    np.testing.assert_allclose(found["billing"], encoder.encode([NOTES[1]["text"]])[0], atol=1e-6)
+    filled.add([{**NOTES[1], "text": "Invoices are sent when they are asked for."}])
+    assert set(filled.vectors(encoder.id, texts)) == {"reset", "passwort"}
+    assert filled.vectors("another encoder", texts) == filled.vectors(encoder.id, {}) == {}
 
 
 def test_corrections_win_and_the_past_can_be_asked(filled: Engine) -> None:

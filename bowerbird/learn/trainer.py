@@ -20,7 +20,7 @@ from bowerbird.components.shelf import Artifact, Component, Shelf
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.learn.groups import Group
 from bowerbird.ledger import Ledger
-from bowerbird.ports import LLM, Encoder, Trained
+from bowerbird.ports import LLM, Encoder, Trained, Vectors
 from bowerbird.types import Scope, Turn
 
 __all__ = [
@@ -54,6 +54,10 @@ class Bench(Protocol):
 
     def run(self, turns: Sequence[Turn], spec: str, *, trained: Trained | None = None, records: bool = False) -> Sequence[Turn]:
         """The turns through `spec`; `trained` stands in for what the bower has published, `records` looks the hits' records up."""
+        ...
+
+    def vectors(self, encoder: str, texts: Mapping[str, str], scope: Scope | str | None = None) -> Mapping[str, Vectors]:
+        """Key -> the vector that is held of that record, of `texts` (key -> text) those whose record gives this text to encoders."""
         ...
 
 

@@ -306,8 +306,9 @@ class LocalLLM:
                 out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **{name: cache})
                 cache, logits = getattr(out, name), out.logits[:, -1].float()
                 if temperature > 0:
-                    chances = torch.softmax(logits / temperature, dim=-1).cpu()
-                    chosen = [int(torch.multinomial(chances[i], 1, generator=draw)) for i, draw in enumerate(draws)]
+                    chances = torch.softmax(logits / temperature, dim=-1).cumsum(-1)
+                    at = torch.cat([torch.rand(1, generator=draw) for draw in draws]).to(chances.device) * chances[:, -1]
+                    chosen = torch.searchsorted(chances, at[:, None], right=True).clamp(max=chances.shape[1] - 1)[:, 0].tolist()
                 else:
                     chosen = logits.argmax(-1).tolist()
                 ids = torch.tensor(chosen, device=mask.device)[:, None]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bowerbird.components.adapter import SHARED, QueryAdapter
 from bowerbird.errors import InvalidInput
@@ -18,7 +19,7 @@ from bowerbird.learn.encoded import Known, Row, by_kind
 from bowerbird.learn.groups import Group
 from bowerbird.learn.losses.graded import graded
 from bowerbird.learn.losses.infonce import infonce
-from bowerbird.learn.trainer import Fit, Setting, Trainer, chosen, gain_at
+from bowerbird.learn.trainer import Fit, Setting, Trainer, chosen
 from bowerbird.need import need
 from bowerbird.ports import Vectors
 
@@ -32,17 +33,19 @@ _AGAINST = 2000  # keys that levels and the dev measure are taken of
 @dataclass(frozen=True)
 class Options:
     """`rank` of each map, 0 = a full matrix. `steps` at most, of `batch` queries against up to `pool` keys each; `rate` of Adam, `pull`
-    towards no change, `temperature` of the inner products. A look at dev every `look` steps, over after `patience` of them without gain."""
+    towards no change, `temperature` of the inner products. A look at dev every `look` steps, over after `patience` of them without gain.
+    What is looked at and kept is the maps' moving average (`average`: its decay a step, 0 = the last step's)."""
 
     rank: int = 0
     steps: int = 1500
     batch: int = 128
     pool: int = 4096
-    rate: float = 0.001
+    rate: float = 0.0005
     pull: float = 1.0
     temperature: float = 0.05
     look: int = 50
-    patience: int = 5
+    patience: int = 10
+    average: float = 0.99
 
 
 class AdapterTrainer(Trainer):
@@ -104,19 +107,20 @@ def _trained(
     optimiser = torch.optim.Adam([f for factors in maps.values() for f in factors], lr=options.rate)
     blocks = _blocks(known.train)
     chances = torch.tensor([float(len(rows)) for rows in blocks])
-    best, kept, worse = -1.0, _numbers(maps), 0
+    averaged = {name: [factor.detach().clone() for factor in factors] for name, factors in maps.items()}
+    best, kept, worse = -1.0, _numbers(averaged), 0
     curve: list[Mapping[str, float]] = []
     total = 0.0
     for step in range(options.steps + 1):
         if step % options.look == 0 or step == options.steps:
-            dev = _measured(known, QueryAdapter("", _numbers(maps)))
+            dev = _measured(known, QueryAdapter("", _numbers(averaged)))
             curve.append({"step": float(step), "loss": total / max(1, step % options.look or options.look), "dev": dev})
             total = 0.0
             if setting.progress:
                 setting.progress("training", step, options.steps)
             worse = 0 if dev > best + 1e-4 else worse + 1
             if dev > best + 1e-4:
-                best, kept = dev, _numbers(maps)
+                best, kept = dev, _numbers(averaged)
             if worse > options.patience or (until is not None and time.monotonic() > until):
                 break
         rows = blocks[int(torch.multinomial(chances, 1, generator=generator))]
@@ -126,6 +130,11 @@ def _trained(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        decay = min(options.average, (1 + step) / (10 + step))  # at the beginning short, or no change would be most of it
+        with torch.no_grad():
+            for name, factors in maps.items():
+                for slow, factor in zip(averaged[name], factors, strict=True):
+                    slow.lerp_(factor, 1 - decay)
         total += float(loss.detach())
     return kept, curve
 
@@ -152,7 +161,8 @@ def _loss(
     if len(pool) > options.pool:
         drawn = torch.randperm(len(pool), generator=generator)[: options.pool].tolist()
         pool = list(dict.fromkeys([*(number for row in rows for number in row.own), *(pool[i] for i in drawn)]))
-    column = {number: place for place, number in enumerate(pool)}
+    column = np.full(len(keys), -1)
+    column[pool] = np.arange(len(pool))
     asked = queries[[row.query for row in rows]]
     mapped = asked
     for name in (SHARED, rows[0].kind):
@@ -165,14 +175,14 @@ def _loss(
     scores = mapped @ keys[pool].T / options.temperature
     allowed = torch.ones_like(scores, dtype=torch.bool)
     for place, row in enumerate(rows):
-        others = [column[number] for number in row.helps if number in column]
-        allowed[place, others] = False
+        others = column[np.concatenate([row.alike, row.helps]).astype(int)]
+        allowed[place, others[others >= 0]] = False
     if rows[0].rewards is None:  # one of the helpful, drawn; the others do not count against it
         draws = torch.rand(len(rows), generator=generator).tolist()
-        own = torch.tensor([[column[row.own[int(draw * len(row.own))]]] for row, draw in zip(rows, draws, strict=True)])
+        own = torch.tensor([[int(column[row.own[int(draw * len(row.own))]])] for row, draw in zip(rows, draws, strict=True)])
         return infonce(scores, own, torch.zeros(own.shape), allowed)
     width = max(len(row.own) for row in rows)
-    own = torch.tensor([[column[n] for n in row.own] + [column[row.own[-1]]] * (width - len(row.own)) for row in rows])
+    own = torch.tensor([column[[*row.own, *[row.own[-1]] * (width - len(row.own))]].tolist() for row in rows])
     rewards = torch.tensor([[*(row.rewards or ()), *[float("-inf")] * (width - len(row.own))] for row in rows])
     return graded(scores, own, rewards, allowed)
 
@@ -194,13 +204,17 @@ def _measured(known: Known, adapter: QueryAdapter) -> float:
         pool = np.array(known.pools[name])
         rows = rows[:_LOOKED]
         scores = adapter.apply(known.queries[[row.query for row in rows]], name) @ known.keys[pool].T
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-        gains = [
-            gain_at(10, [row.labels.get(int(n), 0.0) for n in pool[top]], list(row.labels.values()))
-            for row, top in zip(rows, best, strict=True)
-        ]
+        best = _first(scores, 10)
+        gains = [row.gain(10, pool[top].tolist()) for row, top in zip(rows, best, strict=True)]
         means.append(sum(gains) / len(gains))
     return sum(means) / len(means) if means else 0.0
+
+
+def _first(scores: Vectors, k: int) -> NDArray[np.int64]:
+    """(rows, k) columns of the highest scores, in order."""
+    few = np.sort(np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, few, 1), axis=1, kind="stable")
+    return np.take_along_axis(few, order, 1)
 
 
 def _levels(known: Known, adapter: QueryAdapter) -> dict[str, float]:
