@@ -1,6 +1,6 @@
 """Error memory: how often complaints about the first hit change it, for the query they are about and for others.
 
-    python benchmarks/error_memory.py --out docs/error_memory.json
+    python benchmarks/error_memory.py --out docs/learned/error_memory.json
 
 1,500 labelled questions of Banking77 are kept as examples. Of 50 test questions, one an intent, the first hit is complained of 0 to 10
 times; looked at are those questions, others of the same intents, and questions of the other 27 intents, all behind `rrf(bm25, dense)`.

@@ -38,7 +38,7 @@ def drawn(docs: Path = DOCS) -> dict[str, str]:
         found["systems.svg"] = systems(learned)
         if learned["curve"]:
             found["training.svg"] = training(learned)
-    complaints = _read(docs / "error_memory.json")
+    complaints = _read(docs / "learned" / "error_memory.json")
     if complaints:
         found["error-memory.svg"] = error_memory(complaints)
     return found

@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -59,7 +60,8 @@ class Report:
                 print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
         if self.out:
             took = round(time.time() - self.began, 1)
-            content = {"title": self.title, **self.machine, "took_s": took, "rows": self.rows}
+            command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+            content = {"title": self.title, "command": command, **self.machine, "took_s": took, "columns": self.columns, "rows": self.rows}
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self.out.write_text(json.dumps(content, indent=1, default=str) + "\n", "utf-8")
 

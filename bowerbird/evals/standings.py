@@ -37,7 +37,7 @@ _CURVES = ("locomo",)  # tasks whose ranking is read against token budgets too
 def write(board: Board, out: Path, counter: TokenCounter | None, data: Path | None = None) -> tuple[Path, Path]:
     """Write the page `out` and the same as `.json` beside it; their paths. `counter` counts what fits a budget; without one no curve is
     drawn. The checks against authorities are made here, and their time is told with that of the runs. Means of trained components
-    are taken from `learned.json` beside the page, where there is one."""
+    are taken from `learned.json` beside the page, tables of what else learns from the files in the folder `learned` there."""
     began = time.monotonic()
     ranked = [row.folder for row in board.rows if row.folder and row.line.protocol == "rank" and row.line.task in _CURVES]
     curves = [evidence(folder, counter, data=data) for folder in ranked] if counter else []
@@ -47,6 +47,7 @@ def write(board: Board, out: Path, counter: TokenCounter | None, data: Path | No
     if learned.exists():
         told = json.loads(learned.read_text("utf-8"))
         report["learned"] = {"systems": told["mean over kinds"], "tasks": [task["task"] for task in told["tasks"]]}
+    report["tables"] = [json.loads(path.read_text("utf-8")) for path in sorted(out.with_name("learned").glob("*.json"))]
     paths = out, out.with_suffix(".json")
     out.parent.mkdir(parents=True, exist_ok=True)
     for path, content in zip(

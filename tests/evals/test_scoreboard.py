@@ -216,6 +216,14 @@ def test_what_learning_left_beside_the_page_is_on_it(made: Any, tmp_path: Path, 
     assert "| one encoder | 0.700<br>0.600–0.800 | +0.100 (+0.050 to +0.150), p < .001 |" in page.read_text()
     assert "test splits of nq, trec by" in page.read_text()
     assert json.loads(data.read_text())["learned"]["tasks"] == ["nq", "trec"]
+    assert "###" not in page.read_text()
+    (tmp_path / "learned").mkdir()
+    rows = [{"router": "a|b", "APGR": 0.5, "n": 1234, "cost": None, "more": 7}]
+    table = {"title": "Routers", "command": "python x.py", "machine": "2 cores", "load": 1.5, "columns": ["router", "APGR", "n", "cost"]}
+    (tmp_path / "learned" / "routers.json").write_text(json.dumps({**table, "rows": rows}))
+    page, _ = standings.write(board, tmp_path / "x.md", None)
+    assert "### Routers\n\n`python x.py` on 2 cores; load 1.5.\n" in page.read_text()
+    assert "| a\\|b | 0.500 | 1,234 | – |" in page.read_text()
 
 
 def test_what_fits_a_budget(made: Any) -> None:

@@ -39,6 +39,8 @@ def text(board: Json, data: str = "scoreboard.json") -> str:
         columns = [name for name in _COLUMNS if name not in _FEW or any(name in row["cells"] for row in rows)]
         parts += ["", f"## {kind}", "", *_table(_heads(columns), [_row(row, ours, columns) for row in rows])]
     parts += _learned(board["learned"]) if "learned" in board else []
+    for one in board.get("tables", ()):
+        parts += _measured(one)
     parts += _tally(board["rows"])
     for curve in board["curves"]:
         parts += _curve(curve)
@@ -135,6 +137,19 @@ def _learned(learned: Json) -> list[str]:
         "paired by case. Task by task it is in [Learned](learned.md)."
     )
     return ["", "## Learned", "", about, "", *_table(["system", "mean over kinds", "against the plain encoder"], rows)]
+
+
+def _measured(one: Json) -> list[str]:
+    """A benchmark's own table."""
+    rows = [[_value(row[name]) for name in one["columns"]] for row in one["rows"]]
+    about = f"`{one['command']}` on {one['machine']}; load {one['load']:g}."
+    return ["", f"### {markdown(one['title'])}", "", about, "", *_table([markdown(name) for name in one["columns"]], rows)]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return number(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else markdown(value)
 
 
 def _curve(curve: Json) -> list[str]:
