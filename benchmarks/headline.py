@@ -4,8 +4,8 @@
     python benchmarks/headline.py --small
 
 For each task: training groups from its training split (or its pool of labelled records), hard negatives from the plain encoder's own
-hits, one encoder trained on all of them together, one a kind as specialists (`--specialists`), and one without each part, all in a third
-of the time and judged on the tasks that are quickest to encode (`--ablations`).
+hits, one encoder trained on all of them together, one a kind as specialists, with that kind's share of its steps (`--specialists`), and one
+without each part, all in a third of the time and judged on the tasks that are quickest to encode (`--ablations`).
 With `--rewards MINUTES` the local language model scores candidates of a part of the groups for so long, and those are trained from its
 rewards; `--rankers` puts a feature ranker behind the fusion, one a task, as its own ledger would train it and only where it would be
 published; `--llm CASES` lets the model classify so many cases a task behind eight retrieved examples. Every system then ranks the same
@@ -210,7 +210,13 @@ def _bench(shop: Shop, line: Line, encoder: Encoder) -> Engine:
 
 
 def fitted(
-    shop: Shop, component: str, name: str, groups: Sequence[Group], seconds: float, options: Mapping[str, Any], lines: Sequence[Line] = ()
+    shop: Shop,
+    component: str,
+    name: str,
+    groups: Sequence[Group],
+    seconds: float | None,
+    options: Mapping[str, Any],
+    lines: Sequence[Line] = (),
 ) -> tuple[Component, Path, Mapping[str, Any]]:
     """A component trained on these groups within that time, the folder it is kept in, and what is to be known of it; made once.
     `lines`: the tasks whose bowers hold vectors of the candidates."""
@@ -270,12 +276,13 @@ def systems_of(lines: Sequence[Line], systems: Systems) -> dict[str, Scores]:
     return {name: scores(lines, folders, called) for name, (folders, called) in systems.items()}
 
 
-def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], seconds: float, options: Mapping[str, Any]) -> dict[str, Path]:
-    """Task -> the run of the encoder that was trained on that task's kind alone, within the time that kind had in the common one."""
+def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], steps: int) -> dict[str, Path]:
+    """Task -> the run of the encoder that was trained on that task's kind alone, with as many steps as that kind has in the common one:
+    of `steps` its share of the groups, since batches are drawn so. Both have then learnt as much of the kind; one knows other kinds too."""
     folders: dict[str, Path] = {}
     for name in dict.fromkeys(line.kind for line in lines):
         own = [group for group in groups if group.kind == name]
-        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, seconds * len(own) / len(groups), options)
+        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, None, {"steps": max(1, round(steps * len(own) / len(groups)))})
         folders |= judged(shop, [line for line in lines if line.kind == name], f"only-{name}", opened(made))
     return folders
 
@@ -362,7 +369,7 @@ def main() -> None:
         systems["fusion, ranked"] = ranked(shop, lines, "ranked-plain", plain, groups), RANKED
         systems["one encoder, fused, ranked"] = ranked(shop, lines, "ranked-common", opened(common), groups), RANKED
     if given.specialists:
-        systems["specialists"] = specialists(shop, lines, groups, seconds, {}), "dense"
+        systems["specialists"] = specialists(shop, lines, groups, told["about"]["steps"]), "dense"
     if given.ablations:
         few = [line for line in lines if line.task in ABLATED]
         parts = {name: (ablated(shop, few, name, options, groups, seconds / 3), "dense") for name, options in ABLATIONS.items()}
@@ -371,7 +378,12 @@ def main() -> None:
     if given.specialists:
         pair = {name: systems[name] for name in ("specialists", "one encoder")}
         found["special"] = numbers(lines, systems_of(lines, pair), "specialists")
-        text += ["", "One encoder beside one for each kind, which had its kind's share of the time:", "", *table_of(found["special"])]
+        text += [
+            "",
+            "One encoder beside one for each kind, which had as many steps as its kind has in the common one:",
+            "",
+            *table_of(found["special"]),
+        ]
     if given.ablations:
         found["parts"] = numbers(few, systems_of(few, {"plain": systems["plain"], **parts}), WHOLE)
         told_of = f"What each part of training is worth: {WHOLE} as it is, then the same without a part; marks and p against the first."

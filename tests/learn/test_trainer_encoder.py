@@ -67,6 +67,7 @@ def test_it_learns_and_the_kept_encoder_is_the_trained_one(bird: Engine, tiny: P
 
 
 def test_same_groups_and_seed_same_weights(bird: Engine, tiny: Path) -> None:
+    assert fit(bird, tiny, groups(), steps=3).about["steps"] == 3
     one, other = (fit(bird, tiny, order, passes=1) for order in (groups(), groups()[::-1]))
     assert np.array_equal(one.component.encode(["w1 w5"]), other.component.encode(["w1 w5"]))
     assert one.curve == other.curve

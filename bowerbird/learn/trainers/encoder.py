@@ -45,17 +45,18 @@ _EVERY = 60.0  # seconds between checkpoints
 @dataclass(frozen=True)
 class Options:
     """`model`: a hub name or folder; "" = the default weights. `batch` queries a step with up to `candidates` keys each; `passes` over
-    the groups, unless the time is over before. `rate` of AdamW after `warmup` of the steps, falling to 0; `temperature` of the inner
-    products; `tokens` of a text that training reads; `chunk` tokens whose activations are held at once (0 = all of a batch). `instructed`:
-    texts stand behind their kind's instructions. `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at
-    dev. `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`: train matrices of that rank beside frozen
-    weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16
-    where the device has it."""
+    the groups, or so many `steps` where they are given, unless the time is over before. `rate` of AdamW after `warmup` of the steps,
+    falling to 0; `temperature` of the inner products; `tokens` of a text that training reads; `chunk` tokens whose activations are held
+    at once (0 = all of a batch). `instructed`: texts stand behind their kind's instructions. `homogeneous`, `graded`, `rewards`: False
+    trains without, for ablations. `looks` at dev. `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`:
+    train matrices of that rank beside frozen weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products:
+    "f32", "bf16", or "auto" = bf16 where the device has it."""
 
     model: str = ""
     batch: int = 32
     candidates: int = 2
     passes: int = 2
+    steps: int = 0
     rate: float = 5e-5
     warmup: float = 0.1
     decay: float = 0.01
@@ -185,11 +186,11 @@ class _Run:
         """Train to the end; the model then holds the best weights. What is kept says that it ended, until whoever keeps the component
         clears it: a kill while it is judged costs no training."""
         options, state = self.options, self.state
-        passes = math.ceil(len(self.groups) / options.batch) * options.passes
+        steps = options.steps or math.ceil(len(self.groups) / options.batch) * options.passes
         self._resume()
         if not state.curve:
             self._look()
-        batches = planned(self.groups, options.batch, passes, self.setting.seed, options.homogeneous)
+        batches = planned(self.groups, options.batch, steps, self.setting.seed, options.homogeneous)
         state.steps = state.steps or len(batches)
         kept, since, at = time.monotonic(), time.monotonic(), state.step
         while state.step < state.steps and not state.stopped:
