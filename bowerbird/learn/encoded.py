@@ -142,9 +142,10 @@ class _Texts:
 
 
 def _held(bench: Bench, encoder: Encoder, groups: Sequence[Group]) -> dict[_Pair, Vectors]:
-    """The vectors of candidates that the bower holds: a record that still says what it said then needs no encoding."""
+    """The vectors of candidates that the bower holds: a record that still says what it said then needs no encoding. A group without a
+    scope, of a file, is of no bower."""
     named: dict[tuple[str, str], dict[str, _Pair]] = {}
-    for group in groups:
+    for group in (group for group in groups if group.scope):
         pairs = named.setdefault((group.scope, group.source), {})
         pairs.update({candidate.key: (group.kind, candidate.text) for candidate in group.candidates})
     found: dict[_Pair, Vectors] = {}

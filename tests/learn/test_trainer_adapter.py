@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,7 +113,8 @@ def test_what_the_bower_holds_is_not_encoded_again() -> None:
     held = {str(place): tool for place, tool in enumerate(TOOLS)} | {"3": "now it says something else"}
     encoder, bower = Counting(), Bower(held)
     given = {"steps": 60, "batch": 32}
-    fit = AdapterTrainer().fit(groups(), (), Setting(bower, encoder, options=given))  # type: ignore[arg-type]
+    owned = [replace(group, scope="acme/ann") for group in groups()]
+    fit = AdapterTrainer().fit(owned, (), Setting(bower, encoder, options=given))  # type: ignore[arg-type]
     assert [text for text in encoder.texts if text.startswith("tool")] == [TOOLS[3]]
     assert bower.asked == 1
     plain = AdapterTrainer().fit(groups(), (), setting(**given))
