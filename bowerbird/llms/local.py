@@ -306,9 +306,7 @@ class LocalLLM:
                 out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **{name: cache})
                 cache, logits = getattr(out, name), out.logits[:, -1].float()
                 if temperature > 0:
-                    chances = torch.softmax(logits / temperature, dim=-1).cumsum(-1)
-                    at = torch.cat([torch.rand(1, generator=draw) for draw in draws]).to(chances.device) * chances[:, -1]
-                    chosen = torch.searchsorted(chances, at[:, None], right=True).clamp(max=chances.shape[1] - 1)[:, 0].tolist()
+                    chosen = drawn(logits / temperature, draws)
                 else:
                     chosen = logits.argmax(-1).tolist()
                 ids = torch.tensor(chosen, device=mask.device)[:, None]
@@ -353,6 +351,18 @@ def plain(messages: Sequence[Message]) -> str:
             parts.append(message.content.strip())
     text = "\n\n".join(part for part in parts if part)
     return text if text.endswith("Answer:") else f"{text}\nAnswer:"
+
+
+def drawn(logits: Any, draws: Sequence[Any]) -> list[int]:
+    """A token for each row of `logits` (rows, vocabulary), with the probabilities of its softmax, by the row's own generator.
+
+    By the inverse of the distribution: one uniform number a row, where `multinomial` draws one for each token of the vocabulary.
+    """
+    torch = need("torch", "local")
+    below = torch.softmax(logits, dim=-1).cumsum(-1)
+    at = torch.cat([torch.rand(1, generator=draw) for draw in draws]).to(below.device) * below[:, -1]
+    found = torch.searchsorted(below, at[:, None], right=True)[:, 0]
+    return [int(token) for token in found.clamp(max=below.shape[1] - 1)]
 
 
 def _taken(order: list[int], rows: Sequence[list[int]], most: int, share: bool = False) -> list[int]:

@@ -2,6 +2,7 @@ import inspect
 import os
 import random
 import threading
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from bowerbird.errors import InvalidInput, LLMError, ModelMissing
 from bowerbird.llms import local as module
 from bowerbird.llms import scoring
 from bowerbird.llms.local import LocalLLM, plain
+from bowerbird.llms.local import drawn as drawn_tokens
 from bowerbird.llms.prefix import LEAST, computed
 from bowerbird.llms.weights import at_hand
 from bowerbird.ports import Prompt, capabilities
@@ -173,6 +175,14 @@ def test_what_prompts_have_in_common_goes_through_the_model_once(base, monkeypat
     assert (1, shared) in seen
     assert (len(prompts), own) in seen
     assert base.complete(prompts, max_tokens=6, temperature=1.0, seed=3) == drawn
+
+
+def test_tokens_are_drawn_as_often_as_they_are_probable() -> None:
+    logits = torch.tensor([[0.0, float("-inf"), 1.0, 0.0, float("-inf")]]).repeat(4000, 1)
+    counts = Counter(drawn_tokens(logits, [torch.Generator().manual_seed(seed) for seed in range(4000)]))
+    chances = torch.softmax(logits[0], 0).tolist()
+    assert set(counts) == {0, 2, 3}, "what cannot be is never drawn"
+    assert all(abs(counts[token] / 4000 - chances[token]) < 0.03 for token in counts)
 
 
 def test_what_is_worth_a_pass_of_its_own():
