@@ -17,29 +17,24 @@ intervals are paired bootstraps over cases. Killed and started again it goes on:
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pictures
 from report import Report
+from shop import FUSED, Shop, bench_of, fitted, judged, opened, scores
 from tables import Line, Scores, numbers, table_of, task_rows
 
-from bowerbird.components.shelf import Component
-from bowerbird.engine import Engine
-from bowerbird.evals.bench import Corpus, cache_folder, prepared
+from bowerbird.evals.bench import cache_folder
 from bowerbird.evals.cache import CallCache, cached
-from bowerbird.evals.results import item_file, read_items
-from bowerbird.evals.run import Options, run_task
 from bowerbird.evals.task import get
 from bowerbird.kinds import kind
-from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.groups import Candidate, Group, read, write
 from bowerbird.learn.mine import mine
 from bowerbird.learn.publish import data_hash, sides, verdict
@@ -47,9 +42,8 @@ from bowerbird.learn.rewards.likelihood import Likelihood
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
 from bowerbird.learn.trainer import Only, Setting, trainer_of
-from bowerbird.ports import LLM, Encoder, Trained, Vectors
+from bowerbird.ports import LLM, Encoder
 
-FUSED = "dbsf(bm25(k=100), dense(k=100)) >> neighbours"
 RANKED = "dbsf(bm25(k=20), dense(k=20)) >> feature_ranker >> neighbours"
 SCORED = ("banking77", "trec", "sst2", "nq", "hotpotqa", "xquad_en")  # tasks with answers that a model can find likely
 CANDIDATES = 8  # of a group that are scored: two that help at most, the rest others
@@ -86,64 +80,6 @@ ABLATED = ("xquad_en", "inscit", "locomo", "metatool", "bfcl_tools", "banking77"
 """The tasks that judge what each part of training is worth: some of every kind, whose records are quick to encode."""
 
 
-@dataclass
-class Shop:
-    """What the parts of the run share: where things are kept, the plain encoder, and the time."""
-
-    folder: Path
-    plain: Encoder
-    data: Path | None
-    seed: int
-    began: float
-
-    def said(self, what: str) -> None:
-        """Print it, and keep how long it took to here: a run that was killed and goes on tells the time of all sittings."""
-        took = time.monotonic() - self.began
-        print(f"[{took:5.0f} s] {what}", flush=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "sittings.json").write_text(json.dumps([*self.before, took]), "utf-8")
-
-    @functools.cached_property
-    def before(self) -> list[float]:
-        """Seconds of earlier sittings."""
-        kept = self.folder / "sittings.json"
-        return json.loads(kept.read_text("utf-8")) if kept.exists() else []
-
-
-def judged(
-    shop: Shop,
-    lines: Sequence[Line],
-    name: str,
-    encoder: Encoder,
-    specs: Sequence[str] = (),
-    trained: Trained | None = None,
-    llm: LLM | None = None,
-    counts: Mapping[str, int] | None = None,
-) -> dict[str, Path]:
-    """Task -> the folder of its run with that encoder, and with those components and that model."""
-
-    def opened(path: Path, made: Encoder | None, model: Any) -> Engine:
-        return Engine(path, encoder=made, llm=model, trained=trained)
-
-    folders = {}
-    for line in lines:
-        options = Options(limit=line.test, protocol=line.protocol, seed=shop.seed, counts=counts)
-        folders[line.task], _ = run_task(
-            get(line.task), specs, opened, encoder=encoder, llm=llm, options=options, out=shop.folder / "runs" / name, data=shop.data
-        )
-    shop.said(f"judged {name}")
-    return folders
-
-
-def scores(lines: Sequence[Line], folders: Mapping[str, Path], system: str) -> Scores:
-    """Task -> case -> the line's measure under that system of those runs."""
-    found = {}
-    for line in lines:
-        items = read_items(item_file(folders[line.task], system))
-        found[line.task] = {item.id: item.measures[line.measure] for item in items if line.measure in item.measures}
-    return found
-
-
 def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
     """Groups of all tasks with hard negatives from the plain encoder's hits; made once."""
     path = shop.folder / "groups.jsonl"
@@ -153,7 +89,7 @@ def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
     for line in lines:
         task = get(line.task)
         made = taught(task, shop.data, line.train, shop.seed)
-        with closing(_bench(shop, line, shop.plain)) as bench:
+        with closing(bench_of(shop, line, shop.plain)) as bench:
             groups += mine(bench, made, "dense(k=30)", n=7, seed=shop.seed)
         shop.said(f"{line.task}: {len(made)} groups")
     write(path, groups)
@@ -197,67 +133,6 @@ def _shows(shop: Shop, name: str) -> dict[str, str]:
     return {record.key: kind(record.kind).show(record) for record in task.records(task.data(shop.data))}
 
 
-def _bench(shop: Shop, line: Line, encoder: Encoder) -> Engine:
-    task = get(line.task)
-    found = task.data(shop.data)
-
-    def opened(path: Path, made: Encoder | None, llm: Any) -> Engine:
-        return Engine(path, encoder=made, llm=None)
-
-    bench = prepared(task, Corpus(task.records(found)), encoder, None, opened, cache_folder())
-    assert isinstance(bench, Engine)
-    return bench
-
-
-def fitted(
-    shop: Shop,
-    component: str,
-    name: str,
-    groups: Sequence[Group],
-    seconds: float | None,
-    options: Mapping[str, Any],
-    lines: Sequence[Line] = (),
-) -> tuple[Component, Path, Mapping[str, Any]]:
-    """A component trained on these groups within that time, the folder it is kept in, and what is to be known of it; made once.
-    `lines`: the tasks whose bowers hold vectors of the candidates."""
-    folder = shop.folder / "fitted" / f"{name}-{data_hash(groups)[:12]}"
-    trainer = trainer_of(component)
-    about = folder / "about.json"
-    if not about.exists():
-        dev = [group for group in groups if int(group.id[:8], 16) % 20 == 0]
-        train = [group for group in groups if int(group.id[:8], 16) % 20]
-        trainer.check(train)
-        with closing(_Bowers(shop, lines)) as bowers:
-            setting = Setting(bowers, shop.plain, None, shop.seed, seconds, folder / "checkpoints", None, options)
-            began = time.monotonic()
-            fit = trainer.fit(train, dev, setting)
-        fit.component.save(folder / "component")
-        took = time.monotonic() - began
-        about.write_text(json.dumps({"seconds": took, "curve": [dict(row) for row in fit.curve], "about": dict(fit.about)}), "utf-8")
-        Checkpoint(folder / "checkpoints").clear()
-        shop.said(f"fitted {name}: {took:.0f} s on {len(train)} groups")
-    from bowerbird import table
-
-    return table.load("components", component).load(folder / "component"), folder / "component", json.loads(about.read_text("utf-8"))
-
-
-class _Bowers:
-    """The bowers of several tasks as one: what is trained here on all tasks learns from groups, and takes vectors that are there."""
-
-    def __init__(self, shop: Shop, lines: Sequence[Line]) -> None:
-        self._benches = [_bench(shop, line, shop.plain) for line in lines]
-
-    def run(self, turns: Any, spec: str, *, trained: Any = None, records: bool = False) -> Any:
-        raise AssertionError("nothing is searched while all tasks are trained on")
-
-    def vectors(self, encoder: str, texts: Mapping[str, str], scope: Any = None) -> Mapping[str, Vectors]:
-        return {key: vector for bench in self._benches for key, vector in bench.vectors(encoder, texts, scope).items()}
-
-    def close(self) -> None:
-        for bench in self._benches:
-            bench.close()
-
-
 WHOLE = "a third of the time"
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     WHOLE: {},
@@ -299,33 +174,26 @@ def ablated(
 def ranked(shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, groups: Sequence[Group]) -> dict[str, Path]:
     """Task -> the run of the fusion behind a ranker of that task's own, where it would be published: trained on what the task's bower finds
     with this encoder, and better on the held-out part of the training queries. The common encoder has seen some of these queries.
-    Made once."""
+    Made once for an encoder."""
     kept = shop.folder / f"{name}.json"
     done = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
-    folders = {task: shop.folder / "runs" / name / run for task, run in done.items()}
+    folders: dict[str, Path] = {}
     trainer = trainer_of("ranker")
     for line in lines:
-        if line.task in folders:
+        if (made_for := f"{line.task} {encoder.id}") in done:
+            folders[line.task] = shop.folder / "runs" / name / done[made_for]
             continue
         own = sides([group for group in groups if group.source == line.task], shop.seed)
-        with closing(_bench(shop, line, encoder)) as bench:
+        with closing(bench_of(shop, line, encoder)) as bench:
             setting = Setting(bench, encoder, None, shop.seed, 60.0)
             made = trainer.fit(own["train"], own["dev"], setting).component
             held = trainer.usable(own["test"])
             found = verdict(trainer.scores(held, None, setting), trainer.scores(held, made, setting), seed=shop.seed)
         shop.said(f"{name}, {line.task}: {found.why}")
         folders |= judged(shop, [line], name, encoder, [RANKED], Only("ranker", made if found.publish else None))
-        kept.write_text(json.dumps({task: folder.name for task, folder in folders.items()}), "utf-8")
+        done[made_for] = folders[line.task].name
+        kept.write_text(json.dumps(done), "utf-8")
     return folders
-
-
-def opened(component: Any) -> Encoder:
-    """The encoder of a fitted component, through OpenVINO where it is there."""
-    from bowerbird.encoders.choose import choose
-
-    made = choose(f"auto:{component.folder}")
-    assert made is not None
-    return made
 
 
 def main() -> None:

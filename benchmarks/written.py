@@ -18,8 +18,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from headline import FUSED, Shop, fitted, opened
 from report import Report, data
+from shop import FUSED, Shop, fitted, opened
 
 from bowerbird.engine import Engine
 from bowerbird.evals.bench import Corpus, cache_folder, prepared
