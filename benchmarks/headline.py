@@ -41,7 +41,7 @@ from bowerbird.learn.publish import data_hash, sides, verdict
 from bowerbird.learn.rewards.likelihood import Likelihood
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
-from bowerbird.learn.trainer import Only, Setting, trainer_of
+from bowerbird.learn.trainer import Only, Setting, TooLittle, trainer_of
 from bowerbird.ports import LLM, Encoder
 
 RANKED = "dbsf(bm25(k=20), dense(k=20)) >> feature_ranker >> neighbours"
@@ -186,11 +186,16 @@ def ranked(shop: Shop, lines: Sequence[Line], name: str, encoder: Encoder, group
         own = sides([group for group in groups if group.source == line.task], shop.seed)
         with closing(bench_of(shop, line, encoder)) as bench:
             setting = Setting(bench, encoder, None, shop.seed, 60.0)
-            made = trainer.fit(own["train"], own["dev"], setting).component
-            held = trainer.usable(own["test"])
-            found = verdict(trainer.scores(held, None, setting), trainer.scores(held, made, setting), seed=shop.seed)
-        shop.said(f"{name}, {line.task}: {found.why}")
-        folders |= judged(shop, [line], name, encoder, [RANKED], Only("ranker", made if found.publish else None))
+            try:
+                trainer.check(own["train"])
+                made = trainer.fit(own["train"], own["dev"], setting).component
+                held = trainer.usable(own["test"])
+                found = verdict(trainer.scores(held, None, setting), trainer.scores(held, made, setting), seed=shop.seed)
+                made, why = (made if found.publish else None), found.why
+            except TooLittle as error:
+                made, why = None, str(error)
+        shop.said(f"{name}, {line.task}: {why}")
+        folders |= judged(shop, [line], name, encoder, [RANKED], Only("ranker", made))
         done[made_for] = folders[line.task].name
         kept.write_text(json.dumps(done), "utf-8")
     return folders

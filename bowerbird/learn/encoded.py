@@ -20,23 +20,24 @@ from bowerbird.ports import Encoder, Vectors
 
 __all__ = ["Known", "Row", "by_kind"]
 
-# Questions of all sorts, of which a bower answers few: what they score keeps the meaning that a threshold on a score has.
-_ELSEWHERE = tuple(
+# Questions of all sorts, each asked of every subject. A bower answers few of them: by them a threshold on a score keeps its meaning.
+_ASKED = """
+    who wrote {}|when did {} begin|how many people know {}|why do people like {}|what is the history of {}|where can I read about {}
+    what does {} cost|who discovered {}|what is {} made of|tell me a story about {}|translate {} into Italian|is {} dangerous
+    how do I explain {} to a child|what is the law on {}|which country is known for {}|who is the most famous name in {}
+    how old is {}|what happened to {} last year|what colour is {}|how do I get rid of {}
     """
-    who wrote the first novel about a sea voyage|when did the last ice age end|how many strings does a violin have|why do cats purr
-    what is the capital of the largest island|how do I remove a wine stain|is it going to rain tomorrow|who won the cup final last year
-    how long does rice take to cook|what does this error message mean|can you recommend a good dentist|how far away is the moon
-    which river is the longest|what time does the museum close|how much is a ticket to the zoo|who discovered the electron
-    my card was declined at the shop|how do I change my address|what was the name of my first teacher|translate good evening into Italian
-    what is twelve times thirteen|who is the head of the union|how do bees find their way home|when is the best time to plant tulips
-    what are the symptoms of the flu|how do I tie a bow tie|which team plays at home tonight|what is the plot of the opera
-    how do I sort a list of numbers|why is the sky red in the evening|what is a good gift for my sister|when does the next train leave
-    how does a heat pump work|who painted the ceiling of the chapel|what do we owe the bank|how old is the oldest living tree
-    is there a doctor on board|where can I buy fresh bread|what is the law on fences between neighbours|tell me a story about a dragon
-    """.strip()
-    .replace("\n", "|")
-    .split("|")
-)
+_SUBJECTS = """
+    the moon|violins|the flu|sourdough bread|the French revolution|tulips|a heat pump|the world cup|bees|the opera
+    my first teacher|ice ages|rivers|the electron|fences|good gifts|dragons|train tickets|the old bridge|cats
+    """
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.strip().replace("\n", "|").split("|")]
+
+
+_ELSEWHERE = tuple(question.format(subject) for question in _listed(_ASKED) for subject in _listed(_SUBJECTS))
 
 _CHUNK = 256  # groups that are encoded at a time
 _ENCODING = 0.6  # of the time, at most
@@ -108,7 +109,7 @@ class Known:
         if not self.dev:  # a tenth of the training groups decides when to stop
             self.dev, self.train = self.train[::10], [row for place, row in enumerate(self.train) if place % 10]
         self.queries, self.keys = queries.vectors(), keys.vectors()
-        self.elsewhere = encoder.encode([text.strip() for text in _ELSEWHERE])
+        self.elsewhere = encoder.encode(_ELSEWHERE)
         self.pools: dict[str, list[int]] = {}
         for (name, _), number in keys.rows.items():
             self.pools.setdefault(name, []).append(number)
