@@ -31,13 +31,18 @@ from bowerbird.errors import BowerbirdError
 from bowerbird.evals.compare import Interval, compare_sets, interval_of_set
 from bowerbird.evals.measure import Result, get
 from bowerbird.evals.metrics.routing import Questions, pair
+from bowerbird.evals.task import Case
 from bowerbird.evals.task import get as task_of
 from bowerbird.learn.groups import Group, part, query_hash
 from bowerbird.learn.teach import taught
 from bowerbird.learn.trainer import Setting
 from bowerbird.learn.trainers.router import RouterTrainer
 
-TASKS = ("routellm_mmlu", "routellm_gsm8k", "routellm_mtbench", "routerbench", "routerdc")
+ROUTELLM = ("routellm_mmlu", "routellm_gsm8k", "routellm_mtbench")
+DATA = {"routellm": ROUTELLM, **{name: (name,) for name in (*ROUTELLM, "routerbench", "routerdc")}}
+"""What is told -> its tasks: RouteLLM as a whole has one router for all of its questions."""
+UNIT = {"routellm_mtbench": 0.1}
+"""What a score of 1 is worth where a judge gives marks of 1 to 10."""
 FAMILIES = ("knn", "mf", "logistic", "length")
 MEASURES = ("APGR", "CPT@50", "CPT@80", "CostAt@95")
 OWN = ("over length", "over chance", "first choice", "over strong", "kept", "spent")
@@ -52,7 +57,7 @@ def shown(found: Interval, signed: bool = False) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=TASKS, action="append")
+    parser.add_argument("--only", choices=DATA, action="append")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "bowerbird-bench" / "routers", help="of vectors")
     parser.add_argument("--out", type=Path)
@@ -60,20 +65,16 @@ def main() -> None:
     real = choose("auto")
     assert real is not None
     report = Report("Routers", ["data", "router", "n", *MEASURES, *OWN], given.out, ["scikit-learn", "torch"])
-    for name in given.only or TASKS:
+    for name in given.only or DATA:
         one(name, real, given.cache, given.seed, report)
     report.close()
 
 
 def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None:
     """The rows of one dataset."""
-    task = task_of(name)
-    found = task.data(data())
-    every = sorted({case.query for case in task.cases(found, "all")})
-    setting = Setting(None, Known(real, every, vectors(every, real, cache)), seed=seed)  # type: ignore[arg-type]
-    groups = taught(task, data())
-    seen = {group.id for group in groups}
-    cases = [case for case in task.cases(found, "test") if query_hash(case.query) not in seen]
+    groups, cases, every = gathered(DATA[name])
+    known = Known(real, [text for texts in every for text in texts], np.concatenate([vectors(texts, real, cache) for texts in every]))
+    setting = Setting(None, known, seed=seed)  # type: ignore[arg-type]
     sides = {dev: [group for group in groups if (part(group.query, seed) == "dev") is dev] for dev in (False, True)}
     strong, weak = pair(cases)
     questions = Questions.of(cases)
@@ -116,6 +117,24 @@ def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None
         row += ["" if label == "length" else over["length"], over["chance"]]
         called = f"{label} *" if label == fit.about["family"] else label
         report.add(name, called, len(cases), *row, *chosen(fitted[label], asked, words, scores, costs, best, seed))
+
+
+def gathered(names: Sequence[str]) -> tuple[list[Group], list[Case], list[list[str]]]:
+    """Groups of the train halves, cases of the test halves that are in no train half, and all questions of each task."""
+    groups: list[Group] = []
+    cases: list[Case] = []
+    every: list[list[str]] = []
+    for name in names:
+        task, unit = task_of(name), UNIT.get(name, 1.0)
+        found = task.data(data())
+        every.append(sorted({case.query for case in task.cases(found, "all")}))
+        for group in taught(task, data()):
+            groups.append(replace(group, candidates=tuple(replace(c, raw=c.raw * unit) for c in group.candidates if c.raw is not None)))
+        for case in task.cases(found, "test"):
+            scores = {model: score * unit for model, score in case.facts["scores"].items()}
+            cases.append(replace(case, id=f"{name} {case.id}", facts={**case.facts, "scores": scores}))
+    seen = {group.id for group in groups}
+    return groups, [case for case in cases if query_hash(case.query) not in seen], every
 
 
 def means(groups: Sequence[Group], models: Sequence[str]) -> np.ndarray:

@@ -22,9 +22,9 @@ __all__ = ["FAMILIES", "Router"]
 FAMILIES = ("knn", "mf", "logistic", "length")
 _PARTS = {
     "knn": {"queries", "scores"},
-    "mf": {"queries", "weights", "bias"},
-    "logistic": {"queries", "weights", "bias"},
-    "length": {"weights", "bias"},
+    "mf": {"queries", "weights", "length", "bias"},
+    "logistic": {"queries", "weights", "length", "bias"},
+    "length": {"length", "bias"},
 }
 _Floats = NDArray[np.float32]
 
@@ -35,8 +35,9 @@ class Router:
 
     - `knn`: `queries` (N, dim) seen in training and their `scores` (N, models), NaN where a model has none; the mean of the `k` nearest,
       weighted by exp(cosine / 0.1) and drawn towards the prior as if one query of that quality were among them.
-    - `mf`, `logistic`: `weights` (dim, models) and `bias` (models,); a logistic function of the linear map (RouteLLM, arXiv 2406.18665,
-      section 4.2: with the query's vector fixed, its bilinear score is a map of low rank).
+    - `mf`, `logistic`: `weights` (dim, models), `length` and `bias` (models,); a logistic function of the linear map of the vector and the
+      logarithm of 1 + the number of words (RouteLLM, arXiv 2406.18665, section 4.2: with the query's vector fixed, its bilinear score is a
+      map of low rank; there without the words).
     - `length`: the same on the number of words alone: the baseline that a router has to beat.
 
     `prior`: each model's mean quality. `trust` (0 to 1): how much of what sets a prediction apart from the prior came true on held-out
@@ -62,12 +63,10 @@ class Router:
     def qualities(self, vectors: Vectors, words: Sequence[int]) -> tuple[_Floats, NDArray[np.bool_]]:
         """(n, models) predicted qualities, and for each query whether it abstains; `words`: how long each query is."""
         far = np.full(len(vectors), self.trust == 0.0)
-        if self.family == "length":
-            made = _logistic(np.log1p(np.asarray(words, np.float32))[:, None] @ self.arrays["weights"] + self.arrays["bias"])
-        else:
+        if self.family != "length":
             near = vectors @ self.arrays["queries"].T
             far |= near.max(axis=1) < self.reach
-            made = self._nearest(near) if self.family == "knn" else _logistic(vectors @ self.arrays["weights"] + self.arrays["bias"])
+        made = self._nearest(near) if self.family == "knn" else self._linear(vectors, words)
         made = self.prior + np.float32(self.trust) * (made - self.prior)
         made[far] = self.prior
         return made.astype(np.float32), far
@@ -92,6 +91,10 @@ class Router:
         if np.ptp(self.costs) == 0:
             raise InvalidInput("This router's models have no costs, or all the same: no quality can be had for less. Leave quality out.")
         return float(self.prices[math.ceil(100 * quality - 1e-9)])
+
+    def _linear(self, vectors: Vectors, words: Sequence[int]) -> _Floats:
+        made = np.log1p(np.asarray(words, np.float32))[:, None] * self.arrays["length"] + self.arrays["bias"]
+        return _logistic(made + vectors @ self.arrays["weights"] if "weights" in self.arrays else made)
 
     def _nearest(self, near: _Floats) -> _Floats:
         k = min(self.k, near.shape[1])

@@ -28,7 +28,7 @@ def router(**other: object) -> Router:
     encoder = HashEncoder()
     weights = np.ascontiguousarray(encoder.encode([record.text for record in MODELS]).T)
     prior, flat = np.array([0.5, 0.4], np.float32), np.zeros(2, np.float32)
-    arrays = {"queries": encoder.encode(["a question"]), "weights": weights, "bias": flat}
+    arrays = {"queries": encoder.encode(["a question"]), "weights": weights, "length": flat, "bias": flat}
     held = np.array([[0.9, 0.1], [0.6, 0.5], [0.4, 0.5], [0.2, 0.8]], np.float32)
     made = Router("logistic", encoder.id, ("large", "quick"), arrays, prior, flat, "large", held, np.zeros(101, np.float32))
     return replace(made, **other)  # type: ignore[arg-type]
