@@ -1,11 +1,14 @@
 """Reward scoring: the likelihood of gold outputs behind every candidate, shared against one forward pass a pair.
 
-    python benchmarks/reward_scoring.py [--queries 64] [--sample 16] [--repeats 3] [--threads 1] [--dtype float32] [--out FILE]
+    python benchmarks/reward_scoring.py [--queries 64] [--sample 16] [--runs 16] [--repeats 3] [--threads 1] [--dtype float32] [--out FILE]
 
 `forward`: one pass of transformers a pair, whole prompt, all logits, log-softmax in fp32. `lean`: the same with logits at the output alone.
-`shared`: all pairs in one call. The two single ways run on a sample of the pairs, drawn evenly; the ways take turns within each
-repeat. Times are processor time a pair (medians), which a busy machine disturbs less than the clock's. `computed a pair`: tokens that
-go through the model in the shared way. `off`: largest difference of shared and forward in nats a token over the sample.
+`shared`: as the reward asks, all pairs side by side; of more than `--runs` times 256 pairs so many runs of 256 neighbours are scored,
+drawn evenly. The two single ways run on a sample of those pairs, drawn evenly; the ways take turns within each repeat. An example
+that is near many queries stands in front of all of them once, so own neighbours share the more, the more queries are scored: the
+last workload has all 3,080 of Banking77's test split.
+Times are the clock's for a pair, medians over repeats. `computed a pair`: tokens that go through the model in the shared way. `off`:
+largest difference of shared and forward in nats a token over the sample.
 """
 
 from __future__ import annotations
@@ -34,10 +37,11 @@ from bowerbird.llms.scoring import packs
 from bowerbird.types import Record
 
 Pair = tuple[str, str]
+RUN = 256  # pairs that reach the model at once where calls are kept (`cached(llm, calls, together=256)`)
 
 
 class Recorded:
-    """A model that remembers the pairs that it was given to score."""
+    """A model that remembers the pairs that it was given to score, and scores none."""
 
     def __init__(self, llm: LocalLLM) -> None:
         self.llm, self.name, self.context_window, self.pairs = llm, llm.name, llm.context_window, list[Pair]()
@@ -45,13 +49,14 @@ class Recorded:
 
     def loglikelihood(self, pairs: Sequence[Pair]) -> list[tuple[float, int]]:
         self.pairs += pairs
-        return self.llm.loglikelihood(pairs)
+        return [(-1.0, 1)] * len(pairs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=64, help="of Banking77; a quarter of it of NQ")
     parser.add_argument("--sample", type=int, default=16, help="pairs that are scored one at a time")
+    parser.add_argument("--runs", type=int, default=16, help="of 256 neighbouring pairs that are scored shared, at most")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="of torch; more than there are idle cores make everything slower")
     parser.add_argument("--dtype", default="float32")
@@ -63,7 +68,7 @@ def main() -> None:
     llm = LocalLLM(dtype=asked.dtype, threads=asked.threads)
     for name, groups in workloads(asked.queries, llm):
         if asked.only in name:
-            measure(report, name, groups, llm, asked.sample, asked.repeats)
+            measure(report, name, groups, llm, asked)
     report.close()
 
 
@@ -72,10 +77,11 @@ def workloads(queries: int, llm: LocalLLM) -> list[tuple[str, list[Group]]]:
     banking, nq = task.get("banking77"), task.get("nq")
     files = banking.data(data())
     examples = list(banking.records(files))
-    cases = list(banking.cases(files, "test"))[:: max(1, 3080 // queries)][:queries]
-    near = nearest([case.query for case in cases], examples, 16)
+    every = list(banking.cases(files, "test"))
+    near = dict(zip((case.id for case in every), nearest([case.query for case in every], examples, 16), strict=True))
+    cases = every[:: max(1, len(every) // queries)][:queries]
     pool = examples[:: len(examples) // 16][:16]
-    asks = [(case.query, case.answers) for case in cases]
+    asks, all_asks = ([(case.query, case.answers) for case in of] for of in (cases, every))
     files = nq.data(data())
     questions = list(nq.cases(files, "test"))[: max(1, queries // 4)]
     gold = {key for case in questions for key in case.gold}
@@ -83,9 +89,10 @@ def workloads(queries: int, llm: LocalLLM) -> list[tuple[str, list[Group]]]:
     wonders = [(case.query, case.answers) for case in questions]
     return [
         ("banking77, 16 examples for all", made("example", asks, [pool] * len(asks), llm)),
-        ("banking77, nearest 16 of each", made("example", asks, near, llm)),
+        ("banking77, nearest 16 of each", made("example", asks, [near[case.id] for case in cases], llm)),
         ("nq, 8 passages for all", made("passage", wonders, [passages] * len(wonders), llm)),
         ("nq, rank-aware, 10 samples", made("passage", wonders[:4], [passages] * len(wonders[:4]), llm)),
+        ("banking77, nearest 16 of each of 3,080", made("example", all_asks, list(near.values()), llm)),
     ]
 
 
@@ -115,31 +122,35 @@ def made(name: str, asks: Sequence[tuple[str, tuple[str, ...]]], given: Sequence
     ]
 
 
-def measure(report: Report, name: str, groups: list[Group], llm: LocalLLM, sample: int, repeats: int) -> None:
+def measure(report: Report, name: str, groups: list[Group], llm: LocalLLM, asked: argparse.Namespace) -> None:
     reward, recorded = RankAware() if "rank-aware" in name else Likelihood(), Recorded(llm)
-    reward.score(groups, recorded)  # loads and warms as well
+    reward.score(groups, recorded)
     pairs = recorded.pairs
-    drawn = pairs[:: max(1, len(pairs) // sample)][:sample]
-    ids = [(llm._begin() + llm._ids(prompt), llm._ids(output)) for prompt, output in pairs]
-    through = sum(len(pack.tokens) for pack in packs(ids)) / len(pairs)
+    runs = [pairs[start : start + RUN] for start in range(0, len(pairs), RUN)]
+    runs = runs[:: -(-len(runs) // asked.runs)]
+    timed = [pair for run in runs for pair in run]
+    drawn = timed[:: max(1, len(timed) // asked.sample)][: asked.sample]
+    llm.loglikelihood(drawn)  # loads and warms
+    ids = [[(llm._begin() + llm._ids(prompt), llm._ids(output)) for prompt, output in run] for run in runs]
+    through = sum(len(pack.tokens) for run in ids for pack in packs(run)) / len(timed)
     ways: dict[str, Callable[[], Any]] = {
         "forward": lambda: [forward(llm, pair, 0) for pair in drawn],
         "lean": lambda: [forward(llm, pair, len(llm._ids(pair[1])) + 1) for pair in drawn],
-        "shared": lambda: llm.loglikelihood(pairs),
+        "shared": lambda: [value for run in runs for value in llm.loglikelihood(run)],
     }
     took: dict[str, list[float]] = {way: [] for way in ways}
     said: dict[str, Any] = {}
     clock = time.perf_counter
-    for _ in range(repeats):
+    for _ in range(asked.repeats):
         for way, call in ways.items():
             began = clock()
             said[way] = call()
-            took[way].append(1e3 * (clock() - began) / (len(pairs) if way == "shared" else len(drawn)))
+            took[way].append(1e3 * (clock() - began) / (len(timed) if way == "shared" else len(drawn)))
     middle = {way: statistics.median(times) for way, times in took.items()}
-    shared = dict(zip(pairs, said["shared"], strict=True))
+    shared = dict(zip(timed, said["shared"], strict=True))
     off = max(abs(shared[pair][0] - value) / shared[pair][1] for pair, value in zip(drawn, said["forward"], strict=True))
     ratios = {way: statistics.median(a / b for a, b in zip(took[way], took["shared"], strict=True)) for way in ("forward", "lean")}
-    long = sum(len(prompt) + len(output) for prompt, output in ids) / len(pairs)
+    long = sum(len(prompt) + len(output) for run in ids for prompt, output in run) / len(timed)
     report.add(name, len(pairs), long, through, *middle.values(), *ratios.values(), f"{off:.1e}", all=took)
 
 

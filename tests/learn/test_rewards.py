@@ -113,15 +113,15 @@ def test_candidates_are_cut_and_named_and_shown_as_asked():
         Likelihood(tokens=0)
 
 
-def test_one_call_a_block_with_pairs_that_begin_alike_side_by_side_and_none_twice():
+def test_pairs_of_all_groups_that_begin_alike_reach_the_model_side_by_side_and_none_twice():
     llm, seen = Counting(), []
-    groups = [group(query=f"question {n}") for n in range(70)]
+    groups = [group(query=f"question {n}") for n in range(400)]
     scored = Likelihood().score([*groups, groups[0]], llm, lambda *said: seen.append(said))
     assert [one.query for one in scored] == [one.query for one in [*groups, groups[0]]]
-    assert seen == [("reward likelihood", 64, 71), ("reward likelihood", 71, 71)]
+    assert seen == [("reward likelihood", 1024, 1200), ("reward likelihood", 1200, 1200)]
     assert llm.times == 2
-    first = llm.asked[: 64 * 3]
-    assert first == sorted(set(first))
+    assert llm.asked == sorted(set(llm.asked))
+    assert len(llm.asked) == 3 * 400
     assert groups[0].candidates[0].raw is None
 
 

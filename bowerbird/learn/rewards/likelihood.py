@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from bowerbird.errors import UnknownName
-from bowerbird.learn.rewards.reward import Asked, Measured, Reward, mean_logs
+from bowerbird.learn.rewards.reward import Asked, Measured, Reward, Told, mean_logs
 
 __all__ = ["Likelihood"]
 
@@ -35,10 +35,11 @@ class Likelihood(Reward):
         if self.answers not in get_args(Answers):
             raise UnknownName("way of taking several answers", self.answers, get_args(Answers))
 
-    def measured(self, block: Sequence[Asked], llm: Any) -> list[Measured]:
+    def measured(self, block: Sequence[Asked], llm: Any, told: Told | None = None) -> list[Measured]:
         """(raw, nothing) in nats a token; `about` counts the tokens of each answer that was scored."""
         outputs = [self._outputs(asked) for asked in block]
-        scores = mean_logs(llm, [(prompt, o) for asked, each in zip(block, outputs, strict=True) for prompt in asked.prompts for o in each])
+        pairs = [(prompt, o) for asked, each in zip(block, outputs, strict=True) for prompt in asked.prompts for o in each]
+        scores = mean_logs(llm, pairs, told)
         found = []
         for asked, each in zip(block, outputs, strict=True):
             nothing, *raw = (self._of([scores[prompt, output][0] for output in each]) for prompt in asked.prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput
@@ -11,7 +12,7 @@ from bowerbird.evals.measure import Measure, Result, get
 from bowerbird.evals.scoring import family
 from bowerbird.evals.task import Case
 from bowerbird.learn.groups import Group
-from bowerbird.learn.rewards.reward import Asked, Measured, Reward
+from bowerbird.learn.rewards.reward import Asked, Measured, Reward, Told, in_parts
 from bowerbird.ports import Completion, Prompt
 
 __all__ = ["Metric"]
@@ -48,11 +49,11 @@ class Metric(Reward):
         elif not group.positives:
             raise InvalidInput(f"Query {group.query!r:.80} has no candidate known to help: {self.measure} of what is found says nothing.")
 
-    def measured(self, block: Sequence[Asked], llm: Any) -> list[Measured]:
+    def measured(self, block: Sequence[Asked], llm: Any, told: Told | None = None) -> list[Measured]:
         """(raw, nothing) in the measure's own unit; `about` has the tokens that were written, one number a run (without, then with)."""
         measure = get(self.measure)
         prompts = sorted({prompt for asked in block for prompt in asked.prompts})
-        said = llm.complete([Prompt(text=prompt) for prompt in prompts], max_tokens=self.longest, stop=("\n",))
+        said = in_parts(partial(llm.complete, max_tokens=self.longest, stop=("\n",)), [Prompt(text=prompt) for prompt in prompts], told)
         outputs = dict(zip(prompts, said, strict=True))
         found = []
         for asked in block:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from bowerbird.errors import InvalidInput
 from bowerbird.evals.metrics.answers import tokens as words
-from bowerbird.learn.rewards.reward import Asked, Measured, Reward, mean_logs
+from bowerbird.learn.rewards.reward import Asked, Measured, Reward, Told, in_parts, mean_logs
 from bowerbird.ports import LLM, Prompt
 
 __all__ = ["RankAware"]
@@ -39,11 +40,12 @@ class RankAware(Reward):
         if self.samples < 1 or self.longest < 1:
             raise InvalidInput(f"samples={self.samples!r}, longest={self.longest!r}: at least one sample of at least one token.")
 
-    def measured(self, block: Sequence[Asked], llm: Any) -> list[Measured]:
+    def measured(self, block: Sequence[Asked], llm: Any, told: Told | None = None) -> list[Measured]:
         """(raw, nothing) as reciprocal ranks; `about` has the number of rivals and the gold output's tokens."""
-        rivals = self._rivals(block, llm)
+        rivals = self._rivals(block, llm, told)
         outputs = [[asked.template.output(o) for o in (asked.group.answers[0], *each)] for asked, each in zip(block, rivals, strict=True)]
-        scores = mean_logs(llm, [(prompt, o) for asked, each in zip(block, outputs, strict=True) for prompt in asked.prompts for o in each])
+        pairs = [(prompt, o) for asked, each in zip(block, outputs, strict=True) for prompt in asked.prompts for o in each]
+        scores = mean_logs(llm, pairs, told)
         found = []
         for asked, each in zip(block, outputs, strict=True):
             nothing, *raw = (_reciprocal([scores[prompt, output][0] for output in each]) for prompt in asked.prompts)
@@ -51,11 +53,11 @@ class RankAware(Reward):
             found.append(Measured(nothing, tuple(raw), about))
         return found
 
-    def _rivals(self, block: Sequence[Asked], llm: LLM) -> list[list[str]]:
+    def _rivals(self, block: Sequence[Asked], llm: LLM, told: Told | None) -> list[list[str]]:
         drawn: list[dict[str, None]] = [{} for _ in block]
         prompts = [Prompt(text=asked.prompts[0]) for asked in block]
         for seed in range(self.seed, self.seed + self.samples):
-            said = llm.complete(prompts, max_tokens=self.longest, temperature=1.0, stop=("\n",), seed=seed)
+            said = in_parts(partial(llm.complete, max_tokens=self.longest, temperature=1.0, stop=("\n",), seed=seed), prompts, told)
             for asked, one, kept in zip(block, said, drawn, strict=True):
                 text = one.text.strip()
                 if text and all(words(text) != words(answer) for answer in asked.group.answers):

@@ -6,11 +6,12 @@ and a run that was killed goes on where it stopped. It knows nothing of what is 
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from bowerbird.errors import BowerbirdError, CapabilityMissing, InvalidInput
 from bowerbird.learn.groups import Candidate, Group
@@ -18,9 +19,14 @@ from bowerbird.learn.rewards.prompts import Template, cut, template
 from bowerbird.learn.trainer import Progress
 from bowerbird.ports import LLM, LogLikelihood, capabilities
 
-__all__ = ["Asked", "Measured", "NotANumber", "Reward", "mean_logs"]
+__all__ = ["Asked", "Measured", "NotANumber", "Reward", "Told", "in_parts", "mean_logs"]
 
-_BLOCK = 64  # groups whose prompts reach the model together: their candidates and queries share work
+Told = Callable[[int, int], None]  # how much is done, of how much
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+_BLOCK = 4096  # groups whose prompts are laid side by side: what they share is computed once
+_PART = 1024  # of them that reach the model in one call
 
 
 class NotANumber(BowerbirdError):
@@ -82,12 +88,11 @@ class Reward(ABC):
             )
         for group in groups:
             self.check(group)
+        told = functools.partial(progress, f"reward {self.name}") if progress else None
         done: list[Group] = []
         while len(done) < len(groups):
             block = [self._asked(group, llm) for group in groups[len(done) : len(done) + _BLOCK]]
-            done += [self._filled(asked, found, llm) for asked, found in zip(block, self.measured(block, llm), strict=True)]
-            if progress:
-                progress(f"reward {self.name}", len(done), len(groups))
+            done += [self._filled(asked, found, llm) for asked, found in zip(block, self.measured(block, llm, told), strict=True)]
         return done
 
     def check(self, group: Group) -> None:
@@ -98,8 +103,8 @@ class Reward(ABC):
             )
 
     @abstractmethod
-    def measured(self, block: Sequence[Asked], llm: Any) -> list[Measured]:
-        """One value a group, in order. The model has the power that is needed."""
+    def measured(self, block: Sequence[Asked], llm: Any, told: Told | None = None) -> list[Measured]:
+        """One value a group, in order. The model has the power that is needed. `told` hears how many of the model's calls are done."""
 
     def _asked(self, group: Group, llm: LLM) -> Asked:
         words, whole = template(group.kind), [self.show(group, candidate) for candidate in group.candidates]
@@ -119,8 +124,19 @@ class Reward(ABC):
         return replace(group, candidates=candidates, nothing=found.nothing, about={**group.about, **about})
 
 
-def mean_logs(llm: LogLikelihood, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[float, int]]:
-    """(prompt, output) -> (mean log-probability a token, tokens) of each distinct pair. Pairs that begin alike are asked side by side."""
+def mean_logs(llm: LogLikelihood, asked: Sequence[tuple[str, str]], told: Told | None = None) -> dict[tuple[str, str], tuple[float, int]]:
+    """(prompt, output) -> (mean log-probability a token, tokens) of each distinct pair. Pairs that begin alike are asked side by side, over
+    all groups: an example that is near 16 queries stands in front of all of them once."""
     pairs = sorted(set(asked))
-    scores = llm.loglikelihood(pairs)
+    scores = in_parts(llm.loglikelihood, pairs, told)
     return {pair: (total / max(tokens, 1), tokens) for pair, (total, tokens) in zip(pairs, scores, strict=True)}
+
+
+def in_parts(call: Callable[[Sequence[_Item]], Sequence[_Made]], items: Sequence[_Item], told: Told | None) -> list[_Made]:
+    """What `call` makes of the items, given to it part by part, so that there is something to tell meanwhile."""
+    made: list[_Made] = []
+    while len(made) < len(items):
+        made += call(items[len(made) : len(made) + _PART])
+        if told:
+            told(len(made), len(items))
+    return made
