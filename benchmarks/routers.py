@@ -5,11 +5,13 @@
 Fitted on each dataset's train half (a tenth of it, drawn by the hash of the query, calibrates), judged on its test half less the questions
 that are in both; no model is asked. APGR, CPT and CostAt are RouteLLM's measures of the strong and the weak model over all thresholds,
 with bootstrap intervals over questions; "over length" and "over chance" (0.5) are paired differences of the APGR. They are of predictions
-as they come, so that nobody gains by a baseline that abstains. The rest is of the router as it serves: "first choice" takes the best
-of all models whatever it costs, "over strong" is its paired difference from the model that is best on the train half. "kept" and
-"spent" are what the price that was calibrated for 95 % of the strong model's score keeps of that score on the test half, and what it
-costs of always taking the strong one: all models are chosen among, and the price has seen no test question. * is the family that
-the trainer takes by itself; "one model" always takes the cheapest that keeps 95 % on the train half.
+as they come, so that nobody gains by a baseline that abstains. Of several cheaper models the weak one is the cheapest; "all pairs" is the
+mean APGR of the strong model beside each of them.
+The rest is of the router as it serves: "first choice" takes the best of all models whatever it costs, "over strong" is its paired
+difference from the model that is best on the train half. "kept" and "spent" are what the price that was calibrated for 95 % of the
+strong model's score keeps of that score on the test half, and what it costs of always taking the strong one: all models are chosen
+among, and the price has seen no test question. * is the family that the trainer takes by itself; "one model" always takes the cheapest
+that keeps 95 % on the train half.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ UNIT = {"routellm_mtbench": 0.1}
 """What a score of 1 is worth where a judge gives marks of 1 to 10."""
 FAMILIES = ("knn", "mf", "logistic", "length")
 MEASURES = ("APGR", "CPT@50", "CPT@80", "CostAt@95")
-OWN = ("over length", "over chance", "first choice", "over strong", "kept", "spent")
+OWN = ("over length", "over chance", "all pairs", "over length there", "first choice", "over strong", "kept", "spent")
 DRAWS = 500
 
 
@@ -77,11 +79,7 @@ def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None
     setting = Setting(None, known, seed=seed)  # type: ignore[arg-type]
     sides = {dev: [group for group in groups if (part(group.query, seed) == "dev") is dev] for dev in (False, True)}
     strong, weak = pair(cases)
-    questions = Questions.of(cases)
     asked, words = setting.encoder.encode([case.query for case in cases]), [len(case.query.split()) for case in cases]  # type: ignore[union-attr]
-
-    def area(wishes: np.ndarray) -> Callable[[np.ndarray], float]:
-        return lambda places: questions.drawn(places).curve(wishes[places]).area
 
     def measured(measure: str, wishes: np.ndarray) -> str:
         results = [Result(case.id, (), "", score=float(wish)) for case, wish in zip(cases, wishes, strict=True)]
@@ -91,13 +89,12 @@ def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None
             return ""
 
     fitted: dict[str, Router] = {}
-    wishes: dict[str, np.ndarray] = {}
+    predicted: dict[str, np.ndarray] = {}
     fit = RouterTrainer().fit(sides[False], sides[True], setting)
     for family in FAMILIES:
         router: Router = RouterTrainer().fit(sides[False], sides[True], replace(setting, options={"family": family})).component  # type: ignore[assignment]
-        made, _ = replace(router, trust=1.0, reach=-1.0).qualities(asked, words)
         fitted[family] = router
-        wishes[family] = (made[:, router.models.index(strong)] - made[:, router.models.index(weak)]).astype(np.float64)
+        predicted[family] = replace(router, trust=1.0, reach=-1.0).qualities(asked, words)[0].astype(np.float64)
     models = fitted["knn"].models
     scores = np.array([[case.facts["scores"][model] for model in models] for case in cases])
     costs = np.array([[case.facts["costs"].get(model, 0.0) for model in models] for case in cases])
@@ -106,15 +103,32 @@ def one(name: str, real: object, cache: Path, seed: int, report: Report) -> None
     if costs.any():
         taught_scores, wanted = means(groups, models), 0.95 * means(groups, models)[best]
         singles["one model"] = min(np.flatnonzero(taught_scores >= wanted), key=lambda place: costs[:, place].mean())
+    chance = np.zeros_like(scores)
+    top, last = models.index(strong), models.index(weak)
+    cheaper = [place for place in range(len(models)) if costs[:, place].mean() < costs[:, top].mean()]
+
+    def area(made: np.ndarray, others: Sequence[int]) -> Callable[[np.ndarray], float]:
+        """The mean APGR of the strong model's pairs with those others, over any draw of the questions."""
+        pairs = [
+            (Questions(scores[:, top], scores[:, other], costs[:, top], costs[:, other]), made[:, top] - made[:, other]) for other in others
+        ]
+        return lambda places: float(np.mean([of.drawn(places).curve(wish[places]).area for of, wish in pairs]))
+
+    def over(made: np.ndarray, than: np.ndarray, others: Sequence[int]) -> str:
+        return shown(compare_sets(area(than, others), area(made, others), len(cases), seed, DRAWS), True)
+
     for label, place in singles.items():
         mean = interval_of_set(lambda places, of=scores[:, place]: float(of[places].mean()), len(cases), seed, DRAWS)
         share = [f"{of[:, place].mean() / of[:, best].mean():.3f}" for of in (scores, costs) if of.any()]
-        report.add(name, f"{label}: {models[place]}", len(cases), *[""] * 6, shown(mean), "", *(share if len(share) == 2 else ["", ""]))
-    for label, wish in wishes.items():
-        row = [measured(measure, wish) for measure in MEASURES]
-        against = {"length": wishes["length"], "chance": np.zeros(len(cases))}
-        over = {other: shown(compare_sets(area(than), area(wish), len(cases), seed, DRAWS), True) for other, than in against.items()}
-        row += ["" if label == "length" else over["length"], over["chance"]]
+        report.add(name, f"{label}: {models[place]}", len(cases), *[""] * 8, shown(mean), "", *(share if len(share) == 2 else ["", ""]))
+    for label, made in predicted.items():
+        row = [measured(measure, made[:, top] - made[:, last]) for measure in MEASURES]
+        than = None if label == "length" else predicted["length"]
+        row += ["" if than is None else over(made, than, [last]), over(made, chance, [last])]
+        if len(cheaper) > 1:
+            row += [shown(interval_of_set(area(made, cheaper), len(cases), seed, DRAWS)), "" if than is None else over(made, than, cheaper)]
+        else:
+            row += ["", ""]
         called = f"{label} *" if label == fit.about["family"] else label
         report.add(name, called, len(cases), *row, *chosen(fitted[label], asked, words, scores, costs, best, seed))
 
