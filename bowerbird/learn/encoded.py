@@ -14,30 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.kinds import kind
+from bowerbird.learn.elsewhere import QUESTIONS
 from bowerbird.learn.groups import Group, alike
 from bowerbird.learn.trainer import Bench, Setting, gain_at
 from bowerbird.ports import Encoder, Vectors
 
 __all__ = ["Known", "Row", "by_kind"]
-
-# Questions of all sorts, each asked of every subject. A bower answers few of them: by them a threshold on a score keeps its meaning.
-_ASKED = """
-    who wrote {}|when did {} begin|how many people know {}|why do people like {}|what is the history of {}|where can I read about {}
-    what does {} cost|who discovered {}|what is {} made of|tell me a story about {}|translate {} into Italian|is {} dangerous
-    how do I explain {} to a child|what is the law on {}|which country is known for {}|who is the most famous name in {}
-    how old is {}|what happened to {} last year|what colour is {}|how do I get rid of {}
-    """
-_SUBJECTS = """
-    the moon|violins|the flu|sourdough bread|the French revolution|tulips|a heat pump|the world cup|bees|the opera
-    my first teacher|ice ages|rivers|the electron|fences|good gifts|dragons|train tickets|the old bridge|cats
-    """
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.strip().replace("\n", "|").split("|")]
-
-
-_ELSEWHERE = tuple(question.format(subject) for question in _listed(_ASKED) for subject in _listed(_SUBJECTS))
 
 _CHUNK = 256  # groups that are encoded at a time
 _ENCODING = 0.6  # of the time, at most
@@ -109,7 +91,7 @@ class Known:
         if not self.dev:  # a tenth of the training groups decides when to stop
             self.dev, self.train = self.train[::10], [row for place, row in enumerate(self.train) if place % 10]
         self.queries, self.keys = queries.vectors(), keys.vectors()
-        self.elsewhere = encoder.encode(_ELSEWHERE)
+        self.elsewhere = encoder.encode(QUESTIONS)
         self.pools: dict[str, list[int]] = {}
         for (name, _), number in keys.rows.items():
             self.pools.setdefault(name, []).append(number)

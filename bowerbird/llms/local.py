@@ -11,13 +11,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bowerbird.errors import InvalidInput, LLMError, ModelMissing
+from bowerbird.llms.answer import Answer, drawn
 from bowerbird.llms.prefix import LEAST, begun, cache_argument, computed
 from bowerbird.llms.scoring import branches, packs, scored
 from bowerbird.llms.tokens import whole
@@ -35,19 +35,6 @@ _TOKENS = 4096  # padded prompt tokens that go through the model together, unles
 _ZERO_WIDTH_SPACE = "\u200b"
 
 PLAIN_STOP = ("\n\n", "\nQuestion:")  # where a base model's answer ends, as it never ends by itself
-
-
-@dataclass(slots=True)
-class _Row:
-    """One prompt being answered."""
-
-    prompt: list[int]
-    limit: int
-    chat: bool  # white space in front of an answer is dropped
-    stop: tuple[str, ...] = ()
-    ids: list[int] = field(default_factory=list)
-    text: str = ""
-    finish: str = ""
 
 
 class LocalLLM:
@@ -118,7 +105,7 @@ class LocalLLM:
         string or of a character is held back."""
         row, given = self._row(prompt, max_tokens), 0
         for _ in self._decode([row], temperature, stop, seed):
-            safe = len(row.text) if row.finish else _safe(row.text, (*stop, *row.stop))
+            safe = row.settled(stop)
             if safe > given:
                 yield row.text[given:safe]
                 given = safe
@@ -179,7 +166,7 @@ class LocalLLM:
         """What the model's texts begin with: `<bos>` or nothing."""
         return list(self._part("tokenizer").encode("").ids)
 
-    def _row(self, prompt: Prompt, max_tokens: int) -> _Row:
+    def _row(self, prompt: Prompt, max_tokens: int) -> Answer:
         if max_tokens < 1:
             raise InvalidInput(f"max_tokens={max_tokens!r}: ask for at least one token.")
         if not prompt.messages:
@@ -192,7 +179,7 @@ class LocalLLM:
             raise LLMError(f"{self.name} has no token that begins a text: give a prompt that is not empty.")
         self._fits(len(ids) + 1)
         chat = bool(prompt.messages)
-        return _Row(ids, min(max_tokens, self.context_window - len(ids)), chat, PLAIN_STOP if chat and not self._part("template") else ())
+        return Answer(ids, min(max_tokens, self.context_window - len(ids)), chat, PLAIN_STOP if chat and not self._part("template") else ())
 
     def _chat(self, messages: Sequence[Message]) -> list[int]:
         """By the model's own template. Control tokens that a message spells out are broken with a zero-width space."""
@@ -291,7 +278,7 @@ class LocalLLM:
         device = self._part("model").device
         return ids.to(device), mask.to(device), (mask.cumsum(1) - 1).clamp(min=0).to(device)
 
-    def _decode(self, rows: Sequence[_Row], temperature: float, stop: Sequence[str], seed: int) -> Iterator[None]:
+    def _decode(self, rows: Sequence[Answer], temperature: float, stop: Sequence[str], seed: int) -> Iterator[None]:
         """Write the rows' answers token by token; stands still after each, and is over when every row has an end."""
         torch = need("torch", "local")
         model, tokenizer, ends = self._part("model"), self._part("tokenizer"), self._ends()
@@ -314,7 +301,7 @@ class LocalLLM:
                 positions = positions[:, -1:] + 1
             for row, token in zip(rows, chosen, strict=True):
                 if not row.finish:
-                    _grow(row, token, tokenizer, ends, stop)
+                    row.add(token, tokenizer, ends, stop)
             yield
             if all(row.finish for row in rows):
                 return
@@ -353,18 +340,6 @@ def plain(messages: Sequence[Message]) -> str:
     return text if text.endswith("Answer:") else f"{text}\nAnswer:"
 
 
-def drawn(logits: Any, draws: Sequence[Any]) -> list[int]:
-    """A token for each row of `logits` (rows, vocabulary), with the probabilities of its softmax, by the row's own generator.
-
-    By the inverse of the distribution: one uniform number a row, where `multinomial` draws one for each token of the vocabulary.
-    """
-    torch = need("torch", "local")
-    below = torch.softmax(logits, dim=-1).cumsum(-1)
-    at = torch.cat([torch.rand(1, generator=draw) for draw in draws]).to(below.device) * below[:, -1]
-    found = torch.searchsorted(below, at[:, None], right=True)[:, 0]
-    return [int(token) for token in found.clamp(max=below.shape[1] - 1)]
-
-
 def _taken(order: list[int], rows: Sequence[list[int]], most: int, share: bool = False) -> list[int]:
     """Cut off the front of `order` as many rows as go through the model together; with `share`, what they begin with counts once."""
     size = 1
@@ -376,26 +351,3 @@ def _taken(order: list[int], rows: Sequence[list[int]], most: int, share: bool =
         size += 1
     taken, order[:] = order[:size], order[size:]
     return taken
-
-
-def _grow(row: _Row, token: int, tokenizer: Any, ends: set[int], stop: Sequence[str]) -> None:
-    """Add a token to a row and see whether the row is at its end."""
-    if token in ends:
-        row.finish = "stop"
-        return
-    row.ids.append(token)
-    row.text = tokenizer.decode(row.ids)
-    if row.chat:
-        row.text = row.text.lstrip()
-    cuts = [at for mark in (*stop, *row.stop) if mark and (at := row.text.find(mark)) >= 0]
-    if cuts:
-        row.text, row.finish = row.text[: min(cuts)], "stop"
-    elif len(row.ids) >= row.limit:
-        row.finish = "length"
-
-
-def _safe(text: str, stop: Sequence[str]) -> int:
-    """How much of a growing text is settled: all but half a character, or what may become a stop string."""
-    text = text.rstrip("\ufffd")
-    held = max((n for mark in stop for n in range(1, len(mark)) if text.endswith(mark[:n])), default=0)
-    return len(text) - held

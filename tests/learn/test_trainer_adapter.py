@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bowerbird.errors import InvalidInput, UnknownName
+from bowerbird.learn.elsewhere import QUESTIONS
 from bowerbird.learn.encoded import Known
 from bowerbird.learn.groups import Candidate, Group
 from bowerbird.learn.trainer import Setting, TooLittle, gain_at
@@ -137,3 +138,14 @@ def test_bad_input_is_named() -> None:
         AdapterTrainer().fit(groups(), (), Setting(None, None))  # type: ignore[arg-type]
     with pytest.raises(TooLittle, match="there are 0"):
         AdapterTrainer().check([Group("q", "tool", "made", (Candidate("a", "x"),))])
+
+
+def test_a_threshold_lets_no_more_questions_from_elsewhere_through_than_before() -> None:
+    fit = AdapterTrainer().fit(groups(), (), setting(steps=60, batch=32))
+    asked, keys = HashEncoder().encode(QUESTIONS), HashEncoder().encode(TOOLS)
+    plain = (asked @ keys.T).max(1)
+    adapted = (fit.component.apply(asked, "tool") @ keys.T).max(1)
+    assert np.abs(adapted - plain).max() > 0.01, "otherwise there is nothing to hold back"
+    levelled = [score for _, score in fit.component.levelled(list(enumerate(adapted.tolist())), "tool")]
+    for share in (0.5, 0.7, 0.8, 0.9, 0.96):
+        assert np.quantile(levelled, share) <= np.quantile(plain, share) + 1e-3

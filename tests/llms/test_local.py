@@ -17,8 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from bowerbird.errors import InvalidInput, LLMError, ModelMissing
 from bowerbird.llms import local as module
 from bowerbird.llms import scoring
+from bowerbird.llms.answer import drawn as drawn_tokens
 from bowerbird.llms.local import LocalLLM, plain
-from bowerbird.llms.local import drawn as drawn_tokens
 from bowerbird.llms.prefix import LEAST, computed
 from bowerbird.llms.weights import at_hand
 from bowerbird.ports import Prompt, capabilities

@@ -156,7 +156,7 @@ class _Seen:
 def _known_mean(values: _Floats) -> _Floats:
     """(columns,) means of what is known; 0 where nothing is."""
     known = ~np.isnan(values)
-    made: _Floats = (np.nansum(values, axis=0) / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
+    made: _Floats = (np.nansum(values, axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
     return made
 
 
@@ -209,7 +209,8 @@ def _fitted(family: str, seen: _Seen, held: _Seen, options: Options, setting: Se
 
 class _Inputs:
     """What linear maps read of queries: `values` (n, dim + 1), the vector and the logarithm of 1 + the number of words, standardised to a
-    width that five folds of RouteLLM's training halves liked best beside vectors of length 1. For the family `length` (n, 1)."""
+    width beside vectors of length 1 (of .1 and .3, ridge regressions over five folds of RouteLLM's training halves did better with .3).
+    For the family `length` (n, 1)."""
 
     def __init__(self, seen: _Seen, family: str) -> None:
         words: _Floats = np.log1p(np.asarray(seen.words, np.float32))[:, None]
