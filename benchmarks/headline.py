@@ -137,7 +137,7 @@ WHOLE = "a third of the time"
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     WHOLE: {},
     "mixed batches": {"homogeneous": False},
-    "with instructions": {"instructed": True},  # the default is without
+    "no instructions": {"instructed": ""},  # the default is for examples alone
     "labels only": {"rewards": False},
     "KL, not graded": {"graded": False},
 }

@@ -58,7 +58,7 @@ BUCKETS = 65_536
 class Cheap:
     """Random projections of words, weighed by rarity; a single text also costs what the real encoder takes for it."""
 
-    id, dim, instructed = "words-384", 384, False
+    id, dim, instructed = "words-384", 384, frozenset[str]()
 
     def __init__(self, real: Encoder | None, often: Any) -> None:
         self.real, self.rows = real, dict[int, Vectors]()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from bowerbird.errors import InvalidInput, UnknownName
 from bowerbird.types import TRUSTS, Record, Scope, Trust, when
 
-__all__ = ["TABLE", "Kind", "checked", "checked_fields", "kind", "kinds"]
+__all__ = ["TABLE", "Kind", "checked", "checked_fields", "instructed_kinds", "kind", "kinds"]
 
 FieldType = Literal["str", "int", "float", "bool", "list", "dict", "time", "any"]
 
@@ -35,7 +35,7 @@ class Kind:
     """A sort of thing to retrieve.
 
     `query_instruction` and `key_instruction` are put in front of a query and of a record for encoders that were
-    trained with instructions (LLM-Embedder, arXiv 2310.07554, section 3). `encode` gives the text that encoders and
+    trained with them (LLM-Embedder, arXiv 2310.07554, section 3). `encode` gives the text that encoders and
     BM25 see, `show` the text that a prompt shows. `fields` are the typed fields; other fields are free.
     `place` gives what a record is a part of and its number there (None = in no order), None for what stands alone. `update`:
     adding a known key again replaces the record's fields or merges the new ones into them.
@@ -51,6 +51,14 @@ class Kind:
     place: Callable[[Record], tuple[str, int | None] | None] = _alone
     update: Literal["replace", "merge"] = "replace"
     trust: Trust = "untrusted"
+
+    def asked(self, query: str, instructed: Collection[str]) -> str:
+        """A query for this kind as an encoder reads it that was trained with the instructions of the kinds `instructed`."""
+        return self.query_instruction + query if self.name in instructed else query
+
+    def keyed(self, text: str, instructed: Collection[str]) -> str:
+        """The text of a record of this kind as such an encoder reads it."""
+        return self.key_instruction + text if self.name in instructed else text
 
 
 def _titled(record: Record) -> str:
@@ -171,8 +179,8 @@ TABLE: tuple[Kind, ...] = (
     Kind(
         "example",
         "a solved case: an input with its output or label",
-        "Represent this input to find solved examples like it: ",
-        "Represent this solved example so that similar inputs find it: ",
+        "example: ",  # short, since examples often are; both sides are the same sort of text
+        "example: ",
         {"output": "any", "label": "str", "task": "str"},
         encode=_plain,
         show=_example,
@@ -257,6 +265,13 @@ def kind(name: str) -> Kind:
     if not isinstance(name, str) or name not in kinds():
         raise UnknownName("kind", name, kinds())
     return kinds()[name]
+
+
+def instructed_kinds(given: bool | Iterable[str]) -> frozenset[str]:
+    """The kinds whose instructions an encoder reads: True = all there are, False = none; an unknown name raises `UnknownName`."""
+    if isinstance(given, bool):
+        return frozenset(kinds() if given else ())
+    return frozenset(kind(name).name for name in ([given] if isinstance(given, str) else given))
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {

@@ -52,8 +52,8 @@ class Encoder(Protocol):
     def dim(self) -> int: ...
 
     @property
-    def instructed(self) -> bool:
-        """Whether it was trained with instructions, so that a kind's instruction pair is put in front of texts."""
+    def instructed(self) -> frozenset[str]:
+        """The kinds whose instruction pair it was trained with, so that it is put in front of their texts; most have none."""
         ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bowerbird.encoders.convert import FAITHFUL, converted
 from bowerbird.encoders.graph import Graph, Runner
 from bowerbird.encoders.text import CHARS_PER_TOKEN, checked
 from bowerbird.errors import InvalidInput
+from bowerbird.kinds import instructed_kinds
 from bowerbird.need import have, need
 from bowerbird.ports import Vectors
 
@@ -26,20 +27,20 @@ __all__ = ["OpenVINOEncoder"]
 class OpenVINOEncoder:
     """Rows of length 1 that equal torch's to a cosine of 0.9999, and do not depend on the other texts at all.
 
-    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions (None = what its folder says).
-    `precision`: "f32"; "bf16" (half the time on a CPU that has it; cosine to torch 0.99997 for the default model); "auto" takes bf16
-    when the CPU has it and the conversion measured at least 0.9999 with it. Nothing is loaded before it is needed: `id`
-    hashes the weights (0.07 s), `dim` converts them if this has never been done (10 s, needs torch), the first `encode`
-    compiles (0.2 s). Safe in threads; a single text does not wait for a long batch of another thread.
+    `model` is a hub name or a local folder; `instructed`: the kinds that it was trained with instructions for (True = all, None = what
+    its folder says). `precision`: "f32"; "bf16" (half the time on a CPU that has it; cosine to torch 0.99997 for the default model);
+    "auto" takes bf16 when the CPU has it and the conversion measured at least 0.9999 with it. Nothing is loaded before it is needed:
+    `id` hashes the weights (0.07 s), `dim` converts them if this has never been done (10 s, needs torch), the first `encode` compiles
+    (0.2 s). Safe in threads; a single text does not wait for a long batch of another thread.
     """
 
-    def __init__(self, model: str = weights.DEFAULT, instructed: bool | None = None, precision: str = "auto") -> None:
+    def __init__(self, model: str = weights.DEFAULT, instructed: bool | Collection[str] | None = None, precision: str = "auto") -> None:
         if precision not in ("auto", "f32", "bf16"):
             raise InvalidInput(f"precision is 'auto', 'f32' or 'bf16', not {precision!r}.")
         for module in ("openvino", "tokenizers"):
             if not have(module):
                 need(module, "openvino")
-        self._name, self._instructed, self._precision = model, instructed, precision
+        self._name, self._given, self._precision = model, instructed, precision
         self._loading = threading.Lock()
 
     @functools.cached_property
@@ -68,9 +69,9 @@ class OpenVINOEncoder:
         with self._loading:
             return self._graph.dim
 
-    @property
-    def instructed(self) -> bool:
-        return self._weights.instructed if self._instructed is None else self._instructed
+    @functools.cached_property
+    def instructed(self) -> frozenset[str]:
+        return self._weights.instructed if self._given is None else instructed_kinds(self._given)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dim) float32 rows of length 1. Raises `ModelMissing` when the weights are nowhere."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from bowerbird.encoders import weights
 from bowerbird.encoders.text import CHARS_PER_TOKEN, checked
 from bowerbird.errors import InvalidInput
+from bowerbird.kinds import instructed_kinds
 from bowerbird.need import have, need
 from bowerbird.ports import Vectors
 
@@ -26,17 +27,17 @@ __all__ = ["SentenceTransformerEncoder", "load", "quiet"]
 class SentenceTransformerEncoder:
     """`SentenceTransformer.encode` with unit length. The model is loaded by the first `encode` or `dim` (some seconds).
 
-    `model` is a hub name or a local folder; `instructed` says that it was trained with instructions (None = what its folder says). A
-    prompt that the model's own settings would put before every text is left out: kinds have instructions for that. Calls from several
-    threads take turns, since tokenizers keep state.
+    `model` is a hub name or a local folder; `instructed`: the kinds that it was trained with instructions for (True = all, None = what
+    its folder says). A prompt that the model's own settings would put before every text is left out: kinds have instructions for that.
+    Calls from several threads take turns, since tokenizers keep state.
     """
 
-    def __init__(self, model: str = weights.DEFAULT, instructed: bool | None = None, batch_size: int = 32) -> None:
+    def __init__(self, model: str = weights.DEFAULT, instructed: bool | Collection[str] | None = None, batch_size: int = 32) -> None:
         if batch_size < 1:
             raise InvalidInput(f"batch_size must be at least 1, not {batch_size}.")
         if not have("sentence_transformers"):
             need("sentence_transformers", "local")
-        self._name, self._instructed, self._batch_size = model, instructed, batch_size
+        self._name, self._given, self._batch_size = model, instructed, batch_size
         self._turn = threading.Lock()
 
     @functools.cached_property
@@ -57,9 +58,9 @@ class SentenceTransformerEncoder:
         with self._turn:
             return width(self._model)
 
-    @property
-    def instructed(self) -> bool:
-        return self._weights.instructed if self._instructed is None else self._instructed
+    @functools.cached_property
+    def instructed(self) -> frozenset[str]:
+        return self._weights.instructed if self._given is None else instructed_kinds(self._given)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """(n, dim) float32 rows of length 1. Raises `ModelMissing` when the weights are nowhere."""

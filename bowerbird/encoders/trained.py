@@ -1,4 +1,4 @@
-"""A dense encoder that was trained here: a folder that sentence-transformers can load, and whether it wants instructions.
+"""A dense encoder that was trained here: a folder that sentence-transformers can load, and the kinds it wants instructions for.
 
 It serves a whole bower, since all records are embedded by it: publishing one is a re-embedding (`Engine.reembed`).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from bowerbird.encoders.choose import choose
 from bowerbird.encoders.sentence_transformers import quiet
 from bowerbird.encoders.weights import OWN
-from bowerbird.errors import InvalidInput, MissingExtra
+from bowerbird.errors import InvalidInput, MissingExtra, UnknownName
+from bowerbird.kinds import instructed_kinds
 from bowerbird.ports import Encoder, Vectors
 
 __all__ = ["TrainedEncoder"]
@@ -26,8 +27,8 @@ __all__ = ["TrainedEncoder"]
 class TrainedEncoder:
     """`model`: a SentenceTransformer that was trained, or the folder of one that was kept."""
 
-    def __init__(self, model: Any, instructed: bool) -> None:
-        self._model, self.instructed = model, instructed
+    def __init__(self, model: Any, instructed: bool | Iterable[str]) -> None:
+        self._model, self.instructed = model, instructed_kinds(instructed)
 
     @property
     def folder(self) -> Path:
@@ -58,13 +59,13 @@ class TrainedEncoder:
             return
         with quiet():
             self._model.save(str(folder), create_model_card=False, safe_serialization=True)
-        (folder / OWN).write_text(json.dumps({"instructed": self.instructed}) + "\n", "utf-8")
+        (folder / OWN).write_text(json.dumps({"instructed": sorted(self.instructed)}) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> TrainedEncoder:
         """The one in `folder`; its weights are read when they are needed. Raises `InvalidInput` when there is none."""
         try:
             told = json.loads((folder / OWN).read_text("utf-8"))
-            return cls(folder, bool(told["instructed"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(folder, told["instructed"])
+        except (OSError, ValueError, KeyError, TypeError, UnknownName) as error:
             raise InvalidInput(f"{folder} holds no encoder that was trained here: {error}") from error

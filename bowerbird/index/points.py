@@ -26,11 +26,8 @@ def points(records: Sequence[Record], encoder: Encoder | None, sparse: SparseEnc
     terms = sparse.encode_keys(texts)
     vectors: Any = [None] * len(records)
     if encoder is not None:
-        if encoder.instructed:
-            keyed = [kind(record.kind).key_instruction + text for record, text in zip(records, texts, strict=True)]
-            vectors = encoder.encode(keyed)
-        else:
-            vectors = encoder.encode(texts)
+        of = encoder.instructed
+        vectors = encoder.encode([kind(record.kind).keyed(text, of) for record, text in zip(records, texts, strict=True)])
     return [
         Point(
             id=record.id,

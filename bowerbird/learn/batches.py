@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
@@ -21,10 +21,12 @@ _LEAST = 1e-9  # what a reward of 0 counts as
 
 
 def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homogeneous: bool = True) -> list[tuple[int, ...]]:
-    """`steps` batches of up to `size` places of `groups`: whole passes over all of them, blocks shuffled across kinds and sources.
+    """`steps` batches of up to `size` places of `groups`: whole passes over all of them, the blocks of a source evenly over a pass.
 
-    A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has nothing to be
-    told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer than two.
+    However early training ends, each source has had its share of the steps, and none of them all at the beginning; the released code
+    shuffles blocks. A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has
+    nothing to be told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer
+    than two.
     """
     if size < 2:
         raise InvalidInput(f"A batch of {size} has nothing to be told from: at least 2 queries.")
@@ -35,13 +37,14 @@ def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homog
     turn = 0
     while len(batches) < steps and groups:
         draw = random.Random(f"{seed}/{turn}")
-        blocks = []
+        blocks: list[tuple[float, tuple[int, ...]]] = []  # (where in the pass, from 0 to 1, places)
         for _, members in sorted(sources.items()):
             mixed = draw.sample(members, len(members))
             cut = [tuple(mixed[start : start + size]) for start in range(0, len(mixed), size)]
-            blocks += [block for block in cut if len(block) > 1 or len(members) == 1]
-        draw.shuffle(blocks)
-        batches += blocks
+            cut = [block for block in cut if len(block) > 1 or len(members) == 1]
+            first = draw.random()
+            blocks += [((number + first) / len(cut), block) for number, block in enumerate(cut)]
+        batches += [block for _, block in sorted(blocks)]
         turn += 1
     return batches[:steps]
 
@@ -74,7 +77,7 @@ class Batch:
         count: int,
         draw: random.Random,
         rewards: bool = True,
-        instructed: bool = False,
+        instructed: Collection[str] = (),
         known: Alike | None = None,
     ) -> None:
         known = alike(groups) if known is None else known
@@ -101,11 +104,11 @@ class Batch:
             self.allowed.append([text in taught or not (bare in helping or bare in alike_ones) for text, bare in plain])
 
 
-def query_text(group: Group, instructed: bool) -> str:
+def query_text(group: Group, instructed: Collection[str]) -> str:
     """A group's query as an encoder reads it."""
-    return (kind(group.kind).query_instruction if instructed else "") + group.query
+    return kind(group.kind).asked(group.query, instructed)
 
 
-def key_text(group: Group, text: str, instructed: bool) -> str:
+def key_text(group: Group, text: str, instructed: Collection[str]) -> str:
     """The text of a group's candidate as an encoder reads it."""
-    return (kind(group.kind).key_instruction if instructed else "") + text
+    return kind(group.kind).keyed(text, instructed)

@@ -110,9 +110,8 @@ class _Texts:
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self.rows]
         there = [pair for pair in new if pair in held]
         fresh = [pair for pair in new if pair not in held]
-        texts = [text for _, text in fresh]
-        if self._encoder.instructed:
-            texts = [(kind(name).query_instruction if self._asked else kind(name).key_instruction) + text for name, text in fresh]
+        of = self._encoder.instructed
+        texts = [kind(name).asked(text, of) if self._asked else kind(name).keyed(text, of) for name, text in fresh]
         if texts:
             self._made.append(self._encoder.encode(texts))
         if there:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from bowerbird.learn.batches import key_text, query_text
 from bowerbird.learn.groups import Group, alike
@@ -14,7 +14,7 @@ __all__ = ["pooled_scores"]
 _POOL = 600  # texts beside those that help
 
 
-def pooled_scores(groups: Sequence[Group], encode: Callable[[Sequence[str]], Vectors], instructed: bool) -> Scores:
+def pooled_scores(groups: Sequence[Group], encode: Callable[[Sequence[str]], Vectors], instructed: Collection[str]) -> Scores:
     """kind -> query id -> nDCG@10 of its labels or rewards among all that help a query of its kind and some hundred others. What helps
     another query of the same gold output helps it too (`alike`), where its own candidates do not say otherwise. Ties break by text."""
     found: dict[str, dict[str, float]] = {}

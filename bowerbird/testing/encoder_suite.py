@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bowerbird.kinds import instructed_kinds
 from bowerbird.ports import Encoder, PairScorer, Sparse, SparseEncoder
 
 __all__ = ["TEXTS", "EncoderSuite", "PairScorerSuite", "SparseEncoderSuite"]
@@ -53,7 +54,7 @@ class EncoderSuite:
         assert (encoder.id, encoder.dim, encoder.instructed) == before
         assert encoder.id.strip() == encoder.id != ""
         assert encoder.dim > 0
-        assert isinstance(encoder.instructed, bool)
+        assert encoder.instructed == instructed_kinds(encoder.instructed)
 
     def test_shape_type_and_length(self, encoder: Encoder) -> None:
         rows = encoder.encode(TEXTS)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.kinds import instructed_kinds
 from bowerbird.ports import Vectors
 
 __all__ = ["HashEncoder", "OverlapScorer"]
@@ -27,8 +28,8 @@ class HashEncoder:
     included, gets the first unit vector. Vectors are (n, dim) float32 of length 1.
     """
 
-    def __init__(self, dim: int = 64, instructed: bool = False) -> None:
-        self._dim, self._instructed = dim, instructed
+    def __init__(self, dim: int = 64, instructed: bool | Collection[str] = False) -> None:
+        self._dim, self._instructed = dim, instructed_kinds(instructed)
 
     @property
     def id(self) -> str:
@@ -39,7 +40,7 @@ class HashEncoder:
         return self._dim
 
     @property
-    def instructed(self) -> bool:
+    def instructed(self) -> frozenset[str]:
         return self._instructed
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -70,7 +70,7 @@ def points(
     dense: list[Mapping[str, Vectors]] = [{} for _ in records]
     terms: list[Mapping[str, Sparse]] = [{} for _ in records]
     if encoder is not None:
-        keys = [row.key_instruction + text if encoder.instructed else text for row, text in zip(rows, texts, strict=True)]
+        keys = [row.keyed(text, encoder.instructed) for row, text in zip(rows, texts, strict=True)]
         dense = [{encoder.id: vector} for vector in encoder.encode(keys)]
     if sparse is not None:
         terms = [{sparse.id: weights} for weights in sparse.encode_keys(texts)]
@@ -156,7 +156,7 @@ class World:
     lets the store give records of equal score in another order as well. Nothing that comes out of a stage may change.
     """
 
-    def __init__(self, records: Sequence[Record] = RECORDS, shuffle: int | None = None, instructed: bool = False) -> None:
+    def __init__(self, records: Sequence[Record] = RECORDS, shuffle: int | None = None, instructed: bool | Collection[str] = False) -> None:
         order = list(records)
         if shuffle is not None:
             random.Random(shuffle).shuffle(order)

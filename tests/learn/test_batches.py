@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import pytest
 
@@ -22,6 +23,9 @@ def test_batches_are_of_one_kind_and_source_and_cover_all() -> None:
     assert all(len({(mixed[place].kind, mixed[place].source) for place in batch}) == 1 for batch in plan)
     first = plan[:14]  # 5 + 5 + 3 blocks, but for a block of one
     assert len({place for batch in first for place in batch}) >= len(mixed) - 1
+    for most in range(14):  # however early it ends, every source has had its share
+        had = Counter((mixed[batch[0]].kind, mixed[batch[0]].source) for batch in first[:most])
+        assert all(abs(had[of] - most * n / 13) < 2 for of, n in ((("passage", "made"), 5), (("tool", "made"), 5), (("tool", "other"), 3)))
     assert planned(mixed, 8, 5, seed=1) == plan[:5] != planned(mixed, 8, 5, seed=2)
     assert any(len({mixed[place].kind for place in batch}) > 1 for batch in planned(mixed, 8, 10, homogeneous=False))
     assert planned([], 8, 5) == []
@@ -43,9 +47,10 @@ def test_keys_that_help_are_no_negatives() -> None:
     assert Batch(labelled, 2, random.Random(0)).allowed == [[True, False, True], [False, True, True], [True] * 3]
     told = Batch(labelled, 2, random.Random(0)).texts[0]
     assert told == "q0"
-    behind = Batch(labelled, 2, random.Random(0), instructed=True).texts[0]
+    behind = Batch(labelled, 2, random.Random(0), instructed=["example"]).texts[0]
     assert behind.endswith("q0")
     assert behind != "q0"
+    assert Batch(labelled, 2, random.Random(0), instructed=["tool"]).texts[0] == "q0", "another kind's instruction"
 
 
 def test_what_helps_any_query_of_the_same_output_is_no_negative_of_one() -> None:
@@ -54,7 +59,7 @@ def test_what_helps_any_query_of_the_same_output_is_no_negative_of_one() -> None
     no = Group("q1", "example", "s", (Candidate("b", "second", 1.0), Candidate("y", "this one", 0.0)), ("no",))
     apart = Group("q2", "example", "s", (Candidate("y", "this one", 1.0),), ("yes",))
     elsewhere = Group("q3", "example", "t", (Candidate("n", "that one", 1.0),), ("yes",))
-    for instructed in (False, True):
+    for instructed in ((), ("example",)):
         batch = Batch([yes, no], 2, random.Random(0), instructed=instructed, known=alike([yes, no, apart, elsewhere]))
         keys = [text.rpartition(": ")[2] for text in batch.texts[2:]]
         assert keys == ["first", "that one", "second", "this one"]

@@ -24,7 +24,7 @@ def test_what_helps_another_query_of_the_same_output_counts() -> None:
         first = Group("q0", "example", "s", (Candidate("a", "a", 1.0),), answers)
         return [first, Group("q1", "example", "s", (Candidate("c", "c", 1.0), Candidate("b", "b", 1.0), Candidate("d", "d")), answers)]
 
-    apart, same = pooled_scores(groups(), encode, False)["example"], pooled_scores(groups("yes"), encode, False)["example"]
+    apart, same = pooled_scores(groups(), encode, ())["example"], pooled_scores(groups("yes"), encode, ())["example"]
     first = groups()[0].id
     assert apart[first] == pytest.approx(1 / np.log2(3)), "d is nearer than a"
     assert same[first] == pytest.approx((1 / np.log2(3) + 1 / 2 + 1 / np.log2(5)) / (1 + 1 / np.log2(3) + 1 / 2))

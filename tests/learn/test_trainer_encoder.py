@@ -47,7 +47,7 @@ def groups(n: int = 120, kind: str = "passage", source: str = "made", rewards: b
 
 
 def fit(bird: Engine, tiny: Path, train: list[Group], folder: Path | None = None, seconds: float | None = None, **options: Any) -> Any:
-    given = {"model": str(tiny), "passes": 6, "rate": 3e-3, "batch": 16, "instructed": False, **options}
+    given = {"model": str(tiny), "passes": 6, "rate": 3e-3, "batch": 16, "instructed": "", **options}
     return EncoderTrainer().fit(train, groups(40), Setting(bird, None, seed=3, seconds=seconds, folder=folder, options=given))
 
 
@@ -220,15 +220,15 @@ def test_a_kind_with_a_high_loss_steps_further(bird: Engine, tiny: Path) -> None
 @pytest.mark.parametrize("name", ["openvino", "sentence_transformers"])
 def test_a_kept_encoder_can_be_named(bird: Engine, tiny: Path, tmp_path: Path, name: str) -> None:
     pytest.importorskip(name)
-    done = fit(bird, tiny, groups(), passes=1, instructed=True)
+    done = fit(bird, tiny, groups(), passes=1, instructed="tool, example")
     done.component.save(tmp_path / "kept")
     made, plain = choose(f"{name}:{tmp_path / 'kept'}"), choose(f"{name}:{tiny}")
     assert made is not None
     assert plain is not None
-    assert made.instructed
+    assert made.instructed == done.component.instructed == {"tool", "example"}
     assert not plain.instructed
-    assert made.id.endswith("+i")
-    assert made.id.split("@")[1].removesuffix("+i") != plain.id.split("@")[1], "other weights, another hash"
+    assert made.id.endswith("+example+tool")
+    assert made.id.split("@")[1].removesuffix("+example+tool") != plain.id.split("@")[1], "other weights, another hash"
     assert np.allclose(made.encode(["w1 w2"]), done.component.encode(["w1 w2"]), atol=2e-3)
 
 

@@ -106,6 +106,23 @@ def test_instructed_encoders_read_the_query_behind_each_kinds_instruction():
     assert [hit.score for hit in done.hits] == sorted((hit.score for hit in done.hits), reverse=True)
 
 
+def test_kinds_without_an_instruction_are_searched_together():
+    world = World(instructed=["tool"])
+    texts, filters = [], []
+    encoder, store = world.parts["encoder"], world.parts["store"]
+    encode, search = encoder.encode, store.search_dense
+    encoder.encode = lambda batch: texts.extend(batch) or encode(batch)
+    store.search_dense = lambda *given: filters.append(given[-1].kinds) or search(*given)
+    dense = parse("dense(k=4)").bind(world.part)
+    [both, plain] = dense([Turn("blue", ACME), Turn("blue", ACME, kinds=("passage", "example"))])
+    assert texts == ["blue", kind("tool").query_instruction + "blue"]
+    others = tuple(row.name for row in TABLE if row.name != "tool")
+    assert filters == [others, ("tool",), ("passage", "example")]
+    assert len(both.hits) == len(plain.hits) == 4
+    apart = [hit for names in (others, ("tool",)) for hit in dense([Turn("blue", ACME, kinds=names)])[0].hits]
+    assert [hit.id for hit in both.hits] == [hit.id for hit in sorted(apart, key=lambda hit: (-hit.score, hit.id))][:4]
+
+
 def test_each_searches_every_kind_by_itself():
     kinds = ("passage", "tool", "example")
     together = found("dense(k=2)", Turn("bowerbird bower", ACME, kinds=kinds))

@@ -19,6 +19,7 @@ from bowerbird.encoders.choose import HERE, movable
 from bowerbird.encoders.sentence_transformers import load
 from bowerbird.encoders.trained import TrainedEncoder
 from bowerbird.errors import InvalidInput
+from bowerbird.kinds import instructed_kinds
 from bowerbird.learn import lora
 from bowerbird.learn.batches import Batch, planned
 from bowerbird.learn.checkpoint import Checkpoint
@@ -47,24 +48,25 @@ class Options:
     """`model`: a hub name or folder; "" = the default weights. `batch` queries a step with up to `candidates` keys each; `passes` over
     the groups, or so many `steps` where they are given, unless the time is over before. `rate` of AdamW after `warmup` of the steps,
     falling to 0; `temperature` of the inner products; `tokens` of a text that training reads; `chunk` tokens whose activations are held
-    at once (0 = all of a batch). `instructed`: texts stand behind their kind's instructions. `homogeneous`, `graded`, `rewards`: False
-    trains without, for ablations. `looks` at dev. `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`:
-    train matrices of that rank beside frozen weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products:
-    "f32", "bf16", or "auto" = bf16 where the device has it."""
+    at once (0 = all of a batch). `instructed`: the kinds whose texts stand behind their instructions, with commas between them ("all", or
+    "" = none); examples alone by themselves, since what they ask for, the same label, is another likeness than that of all other kinds.
+    `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at dev. `paced`: a kind's rate is scaled by its loss
+    against that before the last look. `rank`: train matrices of that rank beside frozen weights (LoRA; it wants a higher `rate`), 0 =
+    every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the device has it."""
 
     model: str = ""
     batch: int = 32
     candidates: int = 2
     passes: int = 2
     steps: int = 0
-    rate: float = 5e-5
+    rate: float = 7e-5
     warmup: float = 0.1
     decay: float = 0.01
     temperature: float = 0.05
     tokens: int = 96
     chunk: int = 16384
     looks: int = 5
-    instructed: bool = False
+    instructed: str = "example"
     homogeneous: bool = True
     graded: bool = True
     rewards: bool = True
@@ -79,6 +81,13 @@ class Options:
                 raise InvalidInput(f"Option {name}={getattr(self, name)!r} is too small: at least {value}.")
         if self.warmup > 1:
             raise InvalidInput(f"Option warmup={self.warmup!r} is a share of the steps, 0 to 1.")
+        _ = self.kinds
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of `instructed`. Raises `UnknownName`."""
+        named = [name.strip() for name in self.instructed.split(",") if name.strip()]
+        return instructed_kinds(True if named == ["all"] else named)
 
 
 @dataclass(slots=True)
@@ -129,7 +138,7 @@ class EncoderTrainer(Trainer):
             "seconds": round(time.monotonic() - began, 1),
             **({"stopped": run.state.stopped} if run.state.stopped else {}),
         }
-        return Fit(TrainedEncoder(run.model, options.instructed), tuple(run.state.curve), about)
+        return Fit(TrainedEncoder(run.model, options.kinds), tuple(run.state.curve), about)
 
     def serve(self, bower: Bower, chosen: Artifact | None, scope: Scope, progress: Progress | None = None) -> None:
         """Re-embed the bower, the old encoder serving meanwhile; None goes back to the encoder from before the first trained one. One
@@ -236,7 +245,7 @@ class _Run:
     def _step(self, groups: Sequence[Group]) -> float:
         options, name = self.options, groups[0].kind
         draw = random.Random(f"{self.setting.seed}/{self.state.step}")
-        batch = Batch(groups, options.candidates, draw, options.rewards, options.instructed, self.known)
+        batch = Batch(groups, options.candidates, draw, options.rewards, options.kinds, self.known)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * self._pace(name)
         self.optimizer.zero_grad(set_to_none=True)
@@ -270,7 +279,7 @@ class _Run:
     def _look(self) -> None:
         """How good it is on dev, and whether it is the best so far."""
         state = self.state
-        found = pooled_scores(self.dev, self.net.encode, self.options.instructed)
+        found = pooled_scores(self.dev, self.net.encode, self.options.kinds)
         means = [math.fsum(of.values()) / len(of) for of in found.values()]
         dev = math.fsum(means) / len(means) if means else float(state.step)  # without dev groups the last one is taken for the best
         every = [value for of in state.losses.values() for value in of]

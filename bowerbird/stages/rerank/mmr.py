@@ -68,12 +68,12 @@ class MMR(Rerank):
         return {scope: self.store.vectors(self.encoder.id, sorted(mine), Filter(scope)) for scope, mine in ids.items()}
 
     def _query(self, turn: Turn, hit: Hit) -> str:
-        return kind(_record(hit).kind).query_instruction + turn.query if self.encoder.instructed else turn.query
+        return kind(_record(hit).kind).asked(turn.query, self.encoder.instructed)
 
     def _key(self, hit: Hit) -> str:
         record = _record(hit)
         row = kind(record.kind)
-        return row.key_instruction + row.encode(record) if self.encoder.instructed else row.encode(record)
+        return row.keyed(row.encode(record), self.encoder.instructed)
 
 
 def _id(hit: Hit) -> int:

@@ -21,15 +21,14 @@ __all__ = ["Dense"]
 class Dense(Retrieve):
     """Inner product of query and record vectors (Karpukhin et al., Dense Passage Retrieval, arXiv 2004.04906, section 3.1).
 
-    Differs from the paper: one encoder for both sides. An encoder trained with instructions (`Encoder.instructed`)
-    reads the query once for each kind that may be found, behind that kind's `query_instruction` (LLM-Embedder, arXiv
-    2310.07554, section 3), and the kinds' results are merged by score. Where a query adapter serves the turn's scope, its map of each
-    kind is applied likewise, and scores are brought back to the plain encoder's level (`QueryAdapter.levelled`), so that
-    thresholds on them, `cutoff`'s for one, let as few off-topic hits pass as before. An adapter of another encoder is
-    left out, and the trace says so.
-    Cost: one encoder call for the batch over its distinct texts, and one store call a distinct filter. With an
-    instructed encoder the texts, and with it or an adapter the store calls, are multiplied by the number of kinds asked for (all
-    kinds where none is named).
+    Differs from the paper: one encoder for both sides. An encoder trained with the instructions of some kinds (`Encoder.instructed`)
+    reads the query once for each of them that may be found, behind that kind's `query_instruction` (LLM-Embedder, arXiv
+    2310.07554, section 3), once for all others, and the results are merged by score. Where a query adapter serves the turn's scope, its
+    map of each kind is applied likewise, and scores are brought back to the plain encoder's level (`QueryAdapter.levelled`), so that
+    thresholds on them, `cutoff`'s for one, let as few off-topic hits pass as before. An adapter of another encoder is left out, and
+    the trace says so.
+    Cost: one encoder call for the batch over its distinct texts, and one store call a distinct filter. Both are one more for each
+    kind asked for (all where none is named) that the encoder has an instruction for; with an adapter there is a store call for each kind.
     """
 
     name: ClassVar[str] = "dense"
@@ -43,16 +42,20 @@ class Dense(Retrieve):
             return self._found(queries, adapters)
         asked: list[tuple[int, Query]] = []  # (place of the query it came from, what is searched)
         for place, query in enumerate(queries):
-            if not self.encoder.instructed and query.filter.scope not in adapters:
-                asked.append((place, query))
-                continue
-            for name in query.filter.kinds or tuple(kinds()):
-                text = kind(name).query_instruction + query.text if self.encoder.instructed else query.text
-                asked.append((place, replace(query, text=text, filter=replace(query.filter, kinds=(name,)))))
+            asked += [(place, part) for part in self._parts(query, query.filter.scope in adapters)]
         best: list[dict[int, float]] = [{} for _ in queries]
         for (place, _), pairs in zip(asked, self._found([query for _, query in asked], adapters), strict=True):
             best[place].update(pairs)
         return [ranked(scores)[: self.k] for scores in best]
+
+    def _parts(self, query: Query, adapted: bool) -> list[Query]:
+        """The query once for all kinds that it is read alike for; once for each kind where an adapter maps it."""
+        if not adapted and not self.encoder.instructed:
+            return [query]
+        alike: dict[tuple[str, str], list[str]] = {}  # (text, the kind where it is mapped) -> kinds
+        for name in query.filter.kinds or tuple(kinds()):
+            alike.setdefault((kind(name).asked(query.text, self.encoder.instructed), name if adapted else ""), []).append(name)
+        return [replace(query, text=text, filter=replace(query.filter, kinds=tuple(names))) for (text, _), names in alike.items()]
 
     def _found(self, queries: Sequence[Query], adapters: Mapping[Scope, QueryAdapter]) -> list[Sequence[tuple[int, float]]]:
         """What the store gives for each query: one encoder call, and one store call for each distinct filter."""
