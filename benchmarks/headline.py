@@ -137,7 +137,7 @@ WHOLE = "a third of the time"
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     WHOLE: {},
     "mixed batches": {"homogeneous": False},
-    "no instructions": {"instructed": ""},  # the default is for examples alone
+    "with instructions": {"instructed": "all"},  # the default is without
     "labels only": {"rewards": False},
     "KL, not graded": {"graded": False},
 }

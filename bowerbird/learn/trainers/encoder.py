@@ -49,24 +49,25 @@ class Options:
     the groups, or so many `steps` where they are given, unless the time is over before. `rate` of AdamW after `warmup` of the steps,
     falling to 0; `temperature` of the inner products; `tokens` of a text that training reads; `chunk` tokens whose activations are held
     at once (0 = all of a batch). `instructed`: the kinds whose texts stand behind their instructions, with commas between them ("all", or
-    "" = none); examples alone by themselves, since what they ask for, the same label, is another likeness than that of all other kinds.
-    `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at dev. `paced`: a kind's rate is scaled by its loss
-    against that before the last look. `rank`: train matrices of that rank beside frozen weights (LoRA; it wants a higher `rate`), 0 =
-    every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the device has it."""
+    "" = none). Behind one a kind can have a likeness of its own, examples the same label, which costs the other kinds less and says less
+    of examples that were not trained on. `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at dev.
+    `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`: train matrices of that rank beside frozen
+    weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the
+    device has it."""
 
     model: str = ""
     batch: int = 32
     candidates: int = 2
     passes: int = 2
     steps: int = 0
-    rate: float = 7e-5
+    rate: float = 5e-5
     warmup: float = 0.1
     decay: float = 0.01
     temperature: float = 0.05
     tokens: int = 96
     chunk: int = 16384
     looks: int = 5
-    instructed: str = "example"
+    instructed: str = ""
     homogeneous: bool = True
     graded: bool = True
     rewards: bool = True
