@@ -21,12 +21,10 @@ _LEAST = 1e-9  # what a reward of 0 counts as
 
 
 def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homogeneous: bool = True) -> list[tuple[int, ...]]:
-    """`steps` batches of up to `size` places of `groups`: whole passes over all of them, the blocks of a source evenly over a pass.
+    """`steps` batches of up to `size` places of `groups`: whole passes over all of them, blocks shuffled across kinds and sources.
 
-    However early training ends, each source has had its share of the steps, and none of them all at the beginning; the released code
-    shuffles blocks. A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has
-    nothing to be told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer
-    than two.
+    A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has nothing to be
+    told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer than two.
     """
     if size < 2:
         raise InvalidInput(f"A batch of {size} has nothing to be told from: at least 2 queries.")
@@ -37,14 +35,13 @@ def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homog
     turn = 0
     while len(batches) < steps and groups:
         draw = random.Random(f"{seed}/{turn}")
-        blocks: list[tuple[float, tuple[int, ...]]] = []  # (where in the pass, from 0 to 1, places)
+        blocks = []
         for _, members in sorted(sources.items()):
             mixed = draw.sample(members, len(members))
             cut = [tuple(mixed[start : start + size]) for start in range(0, len(mixed), size)]
-            cut = [block for block in cut if len(block) > 1 or len(members) == 1]
-            first = draw.random()
-            blocks += [((number + first) / len(cut), block) for number, block in enumerate(cut)]
-        batches += [block for _, block in sorted(blocks)]
+            blocks += [block for block in cut if len(block) > 1 or len(members) == 1]
+        draw.shuffle(blocks)
+        batches += blocks
         turn += 1
     return batches[:steps]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 
 import pytest
 
@@ -23,9 +22,6 @@ def test_batches_are_of_one_kind_and_source_and_cover_all() -> None:
     assert all(len({(mixed[place].kind, mixed[place].source) for place in batch}) == 1 for batch in plan)
     first = plan[:14]  # 5 + 5 + 3 blocks, but for a block of one
     assert len({place for batch in first for place in batch}) >= len(mixed) - 1
-    for most in range(14):  # however early it ends, every source has had its share
-        had = Counter((mixed[batch[0]].kind, mixed[batch[0]].source) for batch in first[:most])
-        assert all(abs(had[of] - most * n / 13) < 2 for of, n in ((("passage", "made"), 5), (("tool", "made"), 5), (("tool", "other"), 3)))
     assert planned(mixed, 8, 5, seed=1) == plan[:5] != planned(mixed, 8, 5, seed=2)
     assert any(len({mixed[place].kind for place in batch}) > 1 for batch in planned(mixed, 8, 10, homogeneous=False))
     assert planned([], 8, 5) == []

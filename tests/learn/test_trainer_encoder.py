@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from bowerbird.learn.checkpoint import Checkpoint  # noqa: E402
 from bowerbird.learn.gradcache import Net, chunks  # noqa: E402
 from bowerbird.learn.groups import Candidate, Group  # noqa: E402
 from bowerbird.learn.trainer import Setting, TooLittle  # noqa: E402
-from bowerbird.learn.trainers.encoder import EncoderTrainer, Options, _Run  # noqa: E402
+from bowerbird.learn.trainers.encoder import EncoderTrainer, Options, _evenly, _Run  # noqa: E402
 
 torch.set_num_threads(1)  # tests run side by side
 WORDS = [f"w{i}" for i in range(60)]
@@ -207,6 +208,18 @@ def test_low_rank_matrices_learn_and_end_as_plain_weights(bird: Engine, tiny: Pa
     done.component.save(tmp_path / "kept")
     kept = Net(load(weights.find(str(tmp_path / "kept")), "cpu"), 32)
     assert np.allclose(kept.encode(["w1 w2"]), done.component.encode(["w1 w2"]), atol=1e-5)
+
+
+def test_dev_has_as_many_of_each_kind_as_there_are() -> None:
+    many = [
+        Group(f"q{i}", kind, "s", (Candidate("a", "a", 1.0),))
+        for kind, n in (("tool", 90), ("memory", 4), ("passage", 30))
+        for i in range(n)
+    ]
+    held = _evenly(many, 40)
+    assert Counter(group.kind for group in held) == {"tool": 18, "passage": 18, "memory": 4}
+    assert held == _evenly(many[::-1], 40)
+    assert len(_evenly(many, 500)) == 124
 
 
 def test_a_kind_with_a_high_loss_steps_further(bird: Engine, tiny: Path) -> None:

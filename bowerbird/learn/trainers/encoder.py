@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from bowerbird import table
@@ -128,7 +129,7 @@ class EncoderTrainer(Trainer):
         options = chosen(Options(), setting.options)
         began = time.monotonic()
         groups = sorted(self.usable(train), key=lambda g: (g.kind, g.source, g.id, g.query))
-        held = sorted(self.usable(dev), key=lambda g: (g.id, g.kind, g.source))[:_DEV]
+        held = _evenly(self.usable(dev), _DEV)
         run = _Run(options, setting, groups, held, None if setting.seconds is None else began + setting.seconds)
         run.train()
         about = {
@@ -306,6 +307,14 @@ class _Run:
             self.best, values = told
             for name, value in values.items():
                 setattr(self.state, name, value)
+
+
+def _evenly(groups: Sequence[Group], most: int) -> list[Group]:
+    """Up to `most` of them, as many of each kind as there are: what a look at dev sees is a mean over kinds, each as sure as the others."""
+    by_kind: dict[str, list[Group]] = {}
+    for group in sorted(groups, key=lambda g: (g.id, g.kind, g.source)):
+        by_kind.setdefault(group.kind, []).append(group)
+    return [group for row in zip_longest(*by_kind.values()) for group in row if group is not None][:most]
 
 
 def _objectives(groups: Sequence[Group], rewarded: Sequence[bool], graded: bool) -> dict[tuple[str, float], list[int]]:
