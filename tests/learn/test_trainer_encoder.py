@@ -21,6 +21,7 @@ from bowerbird.encoders.choose import choose  # noqa: E402
 from bowerbird.encoders.sentence_transformers import load  # noqa: E402
 from bowerbird.encoders.trained import TrainedEncoder  # noqa: E402
 from bowerbird.errors import InvalidInput, UnknownName  # noqa: E402
+from bowerbird.kinds import kinds  # noqa: E402
 from bowerbird.learn.batches import Batch  # noqa: E402
 from bowerbird.learn.checkpoint import Checkpoint  # noqa: E402
 from bowerbird.learn.gradcache import Net, chunks  # noqa: E402
@@ -208,6 +209,14 @@ def test_low_rank_matrices_learn_and_end_as_plain_weights(bird: Engine, tiny: Pa
     done.component.save(tmp_path / "kept")
     kept = Net(load(weights.find(str(tmp_path / "kept")), "cpu"), 32)
     assert np.allclose(kept.encode(["w1 w2"]), done.component.encode(["w1 w2"]), atol=1e-5)
+
+
+def test_the_kinds_of_instructions_are_named() -> None:
+    assert Options(instructed=" tool , example").kinds == {"tool", "example"}
+    assert Options().kinds == frozenset()
+    assert Options(instructed="all").kinds == frozenset(kinds())
+    with pytest.raises(UnknownName, match="example"):
+        Options(instructed="exmple")
 
 
 def test_dev_has_as_many_of_each_kind_as_there_are() -> None:
