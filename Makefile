@@ -23,7 +23,7 @@ scoreboard: ## docs/scoreboard.md: every task with all baselines, within an hour
 	@$(BIN)/bowerbird eval scoreboard --llm local
 
 learn: setup ## one encoder for all kinds beside the plain one: the headline table of learning, within an hour (SMALL=1: in five minutes)
-	@$(BIN)/python benchmarks/headline.py $(if $(SMALL),--small,--minutes 7 --rewards 8 --rankers) --out docs/learned.md
+	@$(BIN)/python benchmarks/headline.py $(if $(SMALL),--small,--steps 200 --rewards 256 --rankers) --out docs/learned.md
 
 setup:
 	@scripts/setup $(VENV) openvino,weights,train,dev

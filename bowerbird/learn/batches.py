@@ -7,9 +7,10 @@ worth up to .06; arXiv 2310.07554, section 3.3).
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bowerbird.errors import InvalidInput
 from bowerbird.kinds import kind
@@ -21,19 +22,34 @@ _LEAST = 1e-9  # what a reward of 0 counts as
 
 
 def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homogeneous: bool = True) -> list[tuple[int, ...]]:
-    """`steps` batches of up to `size` places of `groups`: whole passes over all of them, blocks shuffled across kinds and sources.
+    """`steps` batches of up to `size` places of `groups`, kinds in turn by the square roots of their groups: a kind with few is seen more
+    often than its share (tempered sampling with T = 2, Raffel et al., arXiv 1910.10683, section 3.5.2). Of each kind whole passes over
+    all its groups, blocks shuffled across sources.
 
     A source's last block of a pass is smaller; a block of one group is left out where the source has more, since it has nothing to be
-    told from. The first batches of a longer plan are those of a shorter one. Raises `InvalidInput` for batches of fewer than two.
+    told from. The first batches of a longer plan are those of a shorter one. Not `homogeneous`: all are of one kind and source. Raises
+    `InvalidInput` for batches of fewer than two.
     """
     if size < 2:
         raise InvalidInput(f"A batch of {size} has nothing to be told from: at least 2 queries.")
-    sources: dict[tuple[str, str], list[int]] = {}
+    sources: dict[str, dict[str, list[int]]] = {}
     for place, group in enumerate(groups):
-        sources.setdefault((group.kind, group.source) if homogeneous else ("", ""), []).append(place)
+        name, source = (group.kind, group.source) if homogeneous else ("", "")
+        sources.setdefault(name, {}).setdefault(source, []).append(place)
+    passes = {name: _passes(of, size, f"{seed}/{name}") for name, of in sorted(sources.items())}
+    roots = {name: math.sqrt(sum(map(len, sources[name].values()))) for name in passes}
+    whole, taken = math.fsum(roots.values()), dict.fromkeys(passes, 0)
     batches: list[tuple[int, ...]] = []
-    turn = 0
     while len(batches) < steps and groups:
+        name = max(passes, key=lambda name: roots[name] / whole * (len(batches) + 1) - taken[name])
+        taken[name] += 1
+        batches.append(next(passes[name]))
+    return batches
+
+
+def _passes(sources: Mapping[str, Sequence[int]], size: int, seed: str) -> Iterator[tuple[int, ...]]:
+    """Blocks of one source each, pass after pass over all of them, without end."""
+    for turn in itertools.count():
         draw = random.Random(f"{seed}/{turn}")
         blocks = []
         for _, members in sorted(sources.items()):
@@ -41,9 +57,7 @@ def planned(groups: Sequence[Group], size: int, steps: int, seed: int = 0, homog
             cut = [tuple(mixed[start : start + size]) for start in range(0, len(mixed), size)]
             blocks += [block for block in cut if len(block) > 1 or len(members) == 1]
         draw.shuffle(blocks)
-        batches += blocks
-        turn += 1
-    return batches[:steps]
+        yield from blocks
 
 
 def drawn(group: Group, count: int, draw: random.Random, rewards: bool = True) -> tuple[list[Candidate], list[float] | None]:

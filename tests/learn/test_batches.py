@@ -29,6 +29,17 @@ def test_batches_are_of_one_kind_and_source_and_cover_all() -> None:
         planned(mixed, 1, 5)
 
 
+def test_kinds_take_turns_by_the_square_roots_of_their_groups() -> None:
+    uneven = [*groups(90, "tool"), *groups(10, "memory")]
+    plan = planned(uneven, 5, 40)
+    of = [uneven[batch[0]].kind for batch in plan]
+    assert of.count("memory") == 10, "a third of the root of 90, not a ninth"
+    assert max(len(run) for run in "".join(name[0] for name in of).split("m")) <= 4, "in turn"
+    memories = [place for batch, name in zip(plan, of, strict=True) if name == "memory" for place in batch]
+    assert sorted(memories) == sorted([*range(90, 100)] * 5), "whole passes"
+    assert planned(uneven, 5, 7) == plan[:7]
+
+
 def test_keys_that_help_are_no_negatives() -> None:
     shared = Candidate("a", "same text", 1.0)
     both = Group("two", "tool", "s", (Candidate("b", "other", 1.0), Candidate("a2", "same text", 1.0), Candidate("c", "wrong")))

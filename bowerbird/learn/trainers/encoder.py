@@ -5,6 +5,7 @@ It knows groups and one sentence-transformers model; no store and no bower. Need
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import time
@@ -26,6 +27,7 @@ from bowerbird.learn.batches import Batch, planned
 from bowerbird.learn.checkpoint import Checkpoint
 from bowerbird.learn.gradcache import Net
 from bowerbird.learn.groups import Group, alike
+from bowerbird.learn.keep import Keep, Kept
 from bowerbird.learn.pooled import pooled_scores
 from bowerbird.learn.publish import data_hash
 from bowerbird.learn.trainer import Bower, Fit, Progress, Scores, Setting, Trainer, chosen
@@ -40,6 +42,7 @@ Groups without rewards take `infonce`."""
 _GRADED = ("graded", 1.0)
 _BEFORE = "encoder_before_training"  # the catalog's note of the encoder to go back to
 _TIMED = 4  # steps whose time first says how many there is time for
+_KEPT = 32  # texts whose likeness a step keeps
 _DEV = 150  # dev queries
 _EVERY = 60.0  # seconds between checkpoints
 
@@ -50,8 +53,9 @@ class Options:
     the groups, or so many `steps` where they are given, unless the time is over before. `rate` of AdamW after `warmup` of the steps,
     falling to 0; `temperature` of the inner products; `tokens` of a text that training reads; `chunk` tokens whose activations are held
     at once (0 = all of a batch). `instructed`: the kinds whose texts stand behind their instructions, with commas between them ("all", or
-    "" = none). Behind one a kind can have a likeness of its own, examples the same label, which costs the other kinds less and says less
-    of examples that were not trained on. `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at dev.
+    "" = none). Behind one a kind can have a likeness of its own, examples the same label, which costs the other kinds less. `keep`: the
+    weight of the likeness that other kinds' texts had before, held behind an instruction (`learn/keep.py`), 0 = not. `homogeneous`,
+    `graded`, `rewards`: False trains without, for ablations. `looks` at dev.
     `paced`: a kind's rate is scaled by its loss against that before the last look. `rank`: train matrices of that rank beside frozen
     weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the
     device has it."""
@@ -61,14 +65,15 @@ class Options:
     candidates: int = 2
     passes: int = 2
     steps: int = 0
-    rate: float = 5e-5
+    rate: float = 1e-4
     warmup: float = 0.1
     decay: float = 0.01
     temperature: float = 0.05
     tokens: int = 96
     chunk: int = 16384
     looks: int = 5
-    instructed: str = ""
+    instructed: str = "example"
+    keep: float = 1.0
     homogeneous: bool = True
     graded: bool = True
     rewards: bool = True
@@ -77,7 +82,7 @@ class Options:
     precision: str = "f32"
 
     def __post_init__(self) -> None:
-        least = {"batch": 2, "candidates": 1, "tokens": 4, "rate": 1e-12, "temperature": 1e-3, "looks": 1}
+        least = {"batch": 2, "candidates": 1, "tokens": 4, "rate": 1e-12, "keep": 0, "temperature": 1e-3, "looks": 1}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InvalidInput(f"Option {name}={getattr(self, name)!r} is too small: at least {value}.")
@@ -180,6 +185,9 @@ class _Run:
         if options.rank:
             lora.added(self.model, options.rank, setting.seed)
         self.known = alike(groups)
+        self.kept: Keep | None = None
+        if options.keep and options.kinds:
+            self.kept = Keep(groups, options.kinds, Net(copy.deepcopy(self.model), options.tokens, options.chunk, options.precision).encode)
         self.net = Net(self.model, options.tokens, options.chunk, options.precision)  # the kept model goes on reading all that it did
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         matrices, vectors = [p for p in self.trained if p.dim() > 1], [p for p in self.trained if p.dim() <= 1]
@@ -251,7 +259,14 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * self._pace(name)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.net.backward(batch.texts, lambda vectors: self._loss(vectors, batch, groups))
+        kept = self.kept.drawn(name, _KEPT, draw) if self.kept else None
+        of = len(batch.texts)
+
+        def whole(vectors: Any) -> Any:
+            learnt = self._loss(vectors[:of], batch, groups)
+            return learnt + options.keep * self._likeness(vectors[of:], kept) if kept else learnt
+
+        loss = self.net.backward([*batch.texts, *kept.texts] if kept else batch.texts, whole)
         norm = float(self.torch.nn.utils.clip_grad_norm_(self.trained, 1.0))
         if not math.isfinite(loss + norm):
             return math.nan
@@ -275,6 +290,14 @@ class _Run:
             at = torch.tensor(places, device=scores.device)
             total = total + len(places) * self.losses[name](scores[at], own[at], rewards[at], allowed[at], temperature)
         return total / batch.queries
+
+    def _likeness(self, vectors: Any, kept: Kept) -> Any:
+        """KL of how alike the texts were to how alike they are, each beside all others."""
+        torch, temperature = self.torch, self.options.temperature
+        was = torch.tensor(kept.likeness, device=vectors.device)
+        scores = vectors[kept.asked] @ vectors[kept.keyed].T / temperature
+        every = torch.arange(len(was), device=vectors.device).expand_as(was)
+        return self.losses["kl"](scores, every, was, torch.ones_like(was, dtype=torch.bool), temperature)
 
     # --- looking at dev -----------------------------------------------------------------------------------------------
 
