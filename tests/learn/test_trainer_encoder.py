@@ -78,12 +78,15 @@ def test_it_trains_as_many_steps_as_it_is_given(bird: Engine, tiny: Path) -> Non
     assert fit(bird, tiny, groups(), steps=3).about["steps"] == 3
 
 
+@pytest.mark.parametrize("instructed", ["", "example"])
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(
-    bird: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bird: Engine, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructed: str
 ) -> None:
+    """With an instruction: what is kept behind it is the likeness from before the first step, not from where the run was killed."""
     from bowerbird.learn.trainers import encoder
 
-    whole = fit(bird, tiny, groups(), passes=2)
+    train = [*groups(80), *groups(40, "example")]
+    whole = fit(bird, tiny, train, passes=2, instructed=instructed)
     monkeypatch.setattr(encoder, "_EVERY", 0.0)
     step = _Run._step
 
@@ -94,10 +97,10 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(
 
     monkeypatch.setattr(_Run, "_step", dies)
     with pytest.raises(KeyboardInterrupt):
-        fit(bird, tiny, groups(), tmp_path / "run", passes=2)
+        fit(bird, tiny, train, tmp_path / "run", passes=2, instructed=instructed)
     assert json.loads((tmp_path / "run" / "state.json").read_text())["step"] == 9
     monkeypatch.setattr(_Run, "_step", step)
-    again = fit(bird, tiny, groups(), tmp_path / "run", passes=2)
+    again = fit(bird, tiny, train, tmp_path / "run", passes=2, instructed=instructed)
     assert np.array_equal(again.component.encode(["w1 w5"]), whole.component.encode(["w1 w5"]))
     assert again.curve == whole.curve
 

@@ -31,8 +31,8 @@ _DEV = 30  # groups of dev that are looked at
 @dataclass(frozen=True)
 class Options:
     """`model`: a hub name or folder, "" = the default encoder's weights with a fresh head. `batch` queries a step with `candidates` texts
-    each; `passes` over the groups unless the time is over before; `rate` of AdamW after `warmup` of the steps, falling to 0; `tokens` of
-    a pair that training reads; `looks` at dev."""
+    each; as many steps as `passes` over the groups have unless the time is over before; `rate` of AdamW after `warmup` of the steps,
+    falling to 0; `tokens` of a pair that training reads; `looks` at dev."""
 
     model: str = ""
     batch: int = 8
