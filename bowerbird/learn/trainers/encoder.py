@@ -53,12 +53,11 @@ class Options:
     `passes` over the groups have, or `steps` where they are given, unless the time is over before. `rate` of AdamW after `warmup` of the
     steps, falling to 0; `temperature` of the inner products; `tokens` of a text that training reads; `chunk` tokens whose activations are
     held at once (0 = all of a batch). `instructed`: the kinds whose texts stand behind their instructions, with commas between them
-    ("all", or "" = none). Behind one a kind can have a likeness of its own, examples the same label, which costs the other kinds less. `keep`: the
-    weight of the likeness that other kinds' texts had before, held behind an instruction (`learn/keep.py`), 0 = not. `homogeneous`,
-    `graded`, `rewards`: False trains without, for ablations. `looks` at dev. `paced`: a kind's rate
-    is scaled by its loss against that before the last look. `rank`: train matrices of that rank beside frozen
-    weights (LoRA; it wants a higher `rate`), 0 = every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the
-    device has it."""
+    ("all", or "" = none). Behind one a kind can have a likeness of its own, examples the same label, which costs the other kinds less.
+    `keep`: the weight of the likeness that other kinds' texts had before, held behind an instruction (`learn/keep.py`), 0 = not.
+    `homogeneous`, `graded`, `rewards`: False trains without, for ablations. `looks` at dev. `paced`: a kind's rate is scaled by its loss
+    against that before the last look. `rank`: train matrices of that rank beside frozen weights (LoRA; it wants a higher `rate`), 0 =
+    every weight. `precision` of matrix products: "f32", "bf16", or "auto" = bf16 where the device has it."""
 
     model: str = ""
     batch: int = 32
